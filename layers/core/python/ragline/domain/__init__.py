@@ -1,0 +1,1 @@
+"""The nouns of the pipeline and their rules: pure, no input or output, no framework."""

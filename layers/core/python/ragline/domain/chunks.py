@@ -1,0 +1,135 @@
+"""What a parser yields (blocks), what is cut from it (chunks), and what the index holds (rows)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from ragline.domain.documents import Metadata, Partition
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+BlockKind = Literal["heading", "paragraph", "list", "table", "code"]
+
+ORDINALS_PER_RANGE = 10_000
+"""Each page range owns this many ordinals, so ranges can be split by many workers at once."""
+
+CHUNKS_PER_PART = 16
+"""A part is the unit of work on the Chunks queue: at most this many consecutive chunks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One piece of a document in reading order.
+
+    ``level`` is 1-6 for headings, else 0. ``page`` counts from 1; None where the format has no
+    pages. ``header`` is, for tables, the leading part of ``text`` (header row and rule, with its
+    final newline) that every piece of the table must repeat; empty otherwise.
+    """
+
+    kind: BlockKind
+    text: str
+    level: int = 0
+    page: int | None = None
+    header: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """The text of a document (or of one page range of it).
+
+    ``pages`` is the number of pages read, 0 where the format has none; ``bare_pages`` are the pages
+    (from 1) that carry no text layer.
+    """
+
+    blocks: Sequence[Block]
+    pages: int = 0
+    bare_pages: Sequence[int] = ()
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage: what is embedded, indexed and cited.
+
+    ``start`` and ``end`` are character offsets into the extracted text of the page range that the
+    chunk was cut from (the whole document unless it is very long), so ``extracted[start:end]`` is
+    the passage; a piece of a table repeats the table's header in ``text`` before that span.
+    ``tokens`` counts the embedding model's tokens, special tokens left out.
+    """
+
+    ordinal: int
+    text: str
+    tokens: int
+    start: int
+    end: int
+    headings: tuple[str, ...] = ()
+    page: int | None = None
+    page_end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where a run of at most ``CHUNKS_PER_PART`` consecutive chunks is kept."""
+
+    partition: Partition
+    document_id: str
+    generation: int
+    first: int
+    count: int
+
+    @property
+    def ordinals(self) -> range:
+        return range(self.first, self.first + self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a vector index: a chunk with its embedding and what it can be filtered by."""
+
+    document_id: str
+    generation: int
+    chunk: Chunk
+    filename: str
+    vector: NDArray[np.float32]
+    metadata: Metadata = field(default_factory=dict)
+
+    @property
+    def chunk_id(self) -> str:
+        return chunk_id(self.document_id, self.generation, self.chunk.ordinal)
+
+
+def chunk_id(document_id: str, generation: int, ordinal: int) -> str:
+    return f"{document_id}:{generation}:{ordinal}"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One row as a search leg returned it. ``score``: cosine or BM25, higher is better."""
+
+    document_id: str
+    generation: int
+    chunk: Chunk
+    filename: str
+    metadata: Metadata
+    score: float
+
+    @property
+    def chunk_id(self) -> str:
+        return chunk_id(self.document_id, self.generation, self.chunk.ordinal)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows a query may see; every condition given must hold.
+
+    ``metadata`` is matched by equality of value and type; pages are inclusive, from 1.
+    """
+
+    document_ids: Sequence[str] = ()
+    metadata: Metadata = field(default_factory=dict)
+    page_from: int | None = None
+    page_to: int | None = None

@@ -1,0 +1,170 @@
+"""A document, its statuses, and how far it has come."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ragline.domain.errors import InvalidRequest, PermanentError
+
+Scalar = str | int | float | bool
+Metadata = Mapping[str, Scalar]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_DOCUMENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+
+
+class Status(StrEnum):
+    """Where a document stands. Every document ends in one of ``TERMINAL``."""
+
+    AWAITING_UPLOAD = "awaiting_upload"
+    SPLITTING = "splitting"
+    PROCESSING = "processing"
+    INDEXED = "indexed"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    EMPTY = "empty"
+    DELETED = "deleted"
+
+
+TERMINAL = frozenset({Status.INDEXED, Status.PARTIAL, Status.FAILED, Status.EMPTY, Status.DELETED})
+SEARCHABLE = frozenset({Status.INDEXED, Status.PARTIAL})
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One tenant's collection: the unit of index ordering (one writer) and of search."""
+
+    tenant: str
+    collection: str
+
+    def __str__(self) -> str:
+        return f"{self.tenant}/{self.collection}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something failed: a stable ``code``, one sentence, and where."""
+
+    code: str
+    message: str
+    stage: str
+    page: int | None = None
+    chunk: int | None = None
+
+    @classmethod
+    def of(cls, error: PermanentError, stage: str) -> Reason:
+        return cls(error.code, str(error), stage, error.page, error.chunk)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Exact counts for one generation.
+
+    A document is split in one or more page ranges; ``chunks_total`` grows with each range that is
+    done, so it is final once ``ranges_done == ranges_total``. ``embedded`` counts the chunks that
+    are embedded and not yet indexed or failed; the three states of a chunk exclude one another.
+    """
+
+    pages_total: int = 0
+    pages_done: int = 0
+    ranges_total: int = 0
+    ranges_done: int = 0
+    chunks_total: int = 0
+    embedded: int = 0
+    indexed: int = 0
+    failed: int = 0
+
+    @property
+    def split(self) -> bool:
+        """True once every page range has been cut into chunks."""
+        return 0 < self.ranges_total == self.ranges_done
+
+    @property
+    def complete(self) -> bool:
+        """True once every chunk is indexed or failed, and no more chunks can appear."""
+        return self.split and self.indexed + self.failed >= self.chunks_total
+
+    @property
+    def percent(self) -> int:
+        """0-100; embedding counts for half of a chunk's way. 100 only when complete."""
+        if self.complete:
+            return 100
+        if not self.chunks_total or not self.ranges_total:
+            return 0
+        done = (self.embedded + 2 * (self.indexed + self.failed)) / (2 * self.chunks_total)
+        return min(99, int(100 * done * self.ranges_done / self.ranges_total))
+
+    def outcome(self) -> Status:
+        """The terminal status that these counts mean; only asked once ``complete``."""
+        if not self.chunks_total:
+            return Status.EMPTY
+        if not self.failed:
+            return Status.INDEXED
+        return Status.PARTIAL if self.indexed else Status.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as the ledger knows it. Times are ISO 8601, UTC.
+
+    ``generation`` is the one being worked on (0 before the first upload), ``live_generation`` the
+    one that queries see (0 for none). ``progress`` counts ``generation``.
+    """
+
+    partition: Partition
+    document_id: str
+    filename: str
+    status: Status
+    created_at: str
+    updated_at: str
+    content_type: str = ""
+    size: int = 0
+    metadata: Metadata = field(default_factory=dict)
+    checksum: str = ""
+    generation: int = 0
+    live_generation: int = 0
+    sequencer: str = ""
+    upload_key: str = ""
+    progress: Progress = field(default_factory=Progress)
+    reason: Reason | None = None
+    advice: str = ""
+    fingerprint: str = ""
+    timings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def terminal(self) -> bool:
+        return self.status in TERMINAL
+
+    def shows(self, generation: int) -> bool:
+        """Whether a query may return chunks of this generation."""
+        return self.status is not Status.DELETED and generation == self.live_generation > 0
+
+    def wants(self, generation: int) -> bool:
+        """Whether work on this generation still matters: not deleted, not replaced."""
+        return self.status is not Status.DELETED and generation == self.generation
+
+
+def check_name(value: str, what: str) -> str:
+    """A tenant or collection name: lower-case letters, digits, ``-`` and ``_``, at most 63."""
+    if not _NAME.fullmatch(value):
+        raise InvalidRequest(
+            f"{what} {value!r} is not a valid name: use 1 to 63 lower-case letters, digits, "
+            "'-' or '_', starting with a letter or digit."
+        )
+    return value
+
+
+def is_document_id(value: str) -> bool:
+    return bool(_DOCUMENT_ID.fullmatch(value))
+
+
+def check_document_id(value: str) -> str:
+    if not is_document_id(value):
+        raise InvalidRequest(
+            f"document_id {value!r} is not valid: use 1 to 128 letters, digits, '-' or '_', "
+            "starting with a letter or digit."
+        )
+    return value

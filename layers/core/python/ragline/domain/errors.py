@@ -1,0 +1,127 @@
+"""Every error Ragline raises on purpose.
+
+RaglineError
+├── PermanentError          retrying cannot help: recorded with its reason, the message is consumed
+│   ├── EmptyFile               the object has no bytes
+│   ├── UnsupportedType         the bytes are of no format that we read
+│   ├── EncryptedDocument       a password is needed to read it
+│   ├── CorruptDocument         the format is known, the bytes are not readable as such
+│   ├── LimitExceeded           a size, page, chunk or time limit was passed; names the limit
+│   ├── EmbeddingFailed         a chunk that the model cannot embed
+│   └── MalformedMessage        a queue message or event that no version of Ragline wrote
+├── TransientError          retrying can help: raised, retried with backoff, then dead-lettered
+│   ├── Throttled               a service asked us to slow down
+│   ├── ServiceUnavailable      a service failed or could not be reached
+│   └── WriteConflict           another writer was faster; read again and retry
+├── RequestError            the caller's mistake: a 4xx with a stable code
+│   ├── InvalidRequest          a field is missing, malformed or out of bounds
+│   ├── UnknownField            a filter names a field that no document of the collection has
+│   ├── NotFound                no such document (or not this tenant's: the answer is the same)
+│   ├── Conflict                the document's state does not allow this
+│   └── TooLarge                the body is larger than this route takes
+└── SetupError              the installation or its settings are wrong; says what to do
+
+The HTTP status of each is one table, in ``ragline.api.problems``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class RaglineError(Exception):
+    """Base of the tree. ``code`` is stable: clients and dashboards match on it, never on text."""
+
+    code: ClassVar[str] = "internal_error"
+
+
+class PermanentError(RaglineError):
+    """Retrying cannot help.
+
+    ``page`` (from 1) and ``chunk`` (an ordinal) say where, when that is known.
+    """
+
+    code = "permanent_error"
+
+    def __init__(self, message: str, *, page: int | None = None, chunk: int | None = None) -> None:
+        super().__init__(message)
+        self.page = page
+        self.chunk = chunk
+
+
+class EmptyFile(PermanentError):
+    code = "empty_file"
+
+
+class UnsupportedType(PermanentError):
+    code = "unsupported_type"
+
+
+class EncryptedDocument(PermanentError):
+    code = "encrypted"
+
+
+class CorruptDocument(PermanentError):
+    code = "corrupt"
+
+
+class LimitExceeded(PermanentError):
+    code = "limit_exceeded"
+
+
+class EmbeddingFailed(PermanentError):
+    code = "embedding_failed"
+
+
+class MalformedMessage(PermanentError):
+    code = "malformed_message"
+
+
+class TransientError(RaglineError):
+    """Retrying can help."""
+
+    code = "transient_error"
+
+
+class Throttled(TransientError):
+    code = "throttled"
+
+
+class ServiceUnavailable(TransientError):
+    code = "service_unavailable"
+
+
+class WriteConflict(TransientError):
+    code = "write_conflict"
+
+
+class RequestError(RaglineError):
+    """The caller's mistake; the message says which field and what is allowed."""
+
+    code = "bad_request"
+
+
+class InvalidRequest(RequestError):
+    code = "invalid_request"
+
+
+class UnknownField(RequestError):
+    code = "unknown_field"
+
+
+class NotFound(RequestError):
+    code = "not_found"
+
+
+class Conflict(RequestError):
+    code = "conflict"
+
+
+class TooLarge(RequestError):
+    code = "too_large"
+
+
+class SetupError(RaglineError):
+    """The installation or its settings are wrong; the message says what to do about it."""
+
+    code = "setup_error"

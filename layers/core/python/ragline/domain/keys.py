@@ -1,0 +1,95 @@
+"""Where things live in the documents bucket. Every key is built and read here, nowhere else.
+
+uploads/{tenant}/{collection}/{document_id}/{filename}                        the user's bytes
+chunks/{tenant}/{collection}/{document_id}/{generation}/{first}.jsonl.gz      one part
+vectors/{tenant}/{collection}/{document_id}/{generation}/{fingerprint}-{sha}.npz
+index/                                                                        the vector index
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from dataclasses import dataclass
+
+from ragline.domain.chunks import Part
+from ragline.domain.documents import Partition, check_name, is_document_id
+from ragline.domain.errors import InvalidRequest, MalformedMessage
+
+MAX_FILENAME_BYTES = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What an upload's key says: whose it is and what it is called."""
+
+    partition: Partition
+    document_id: str
+    filename: str
+
+
+def clean_filename(name: str) -> str:
+    """The last path component, in Unicode NFC; 1 to 255 bytes of UTF-8, no control characters."""
+    base = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1].strip()
+    if not base or base in {".", ".."}:
+        raise InvalidRequest(f"filename {name!r} has no name in it.")
+    if any(unicodedata.category(char) in {"Cc", "Cs"} for char in base):
+        raise InvalidRequest(f"filename {name!r} has control characters; rename the file.")
+    if len(base.encode()) > MAX_FILENAME_BYTES:
+        raise InvalidRequest(
+            f"filename is {len(base.encode())} bytes of UTF-8; at most {MAX_FILENAME_BYTES}."
+        )
+    return base
+
+
+def upload_key(partition: Partition, document_id: str, filename: str) -> str:
+    return f"uploads/{partition}/{document_id}/{filename}"
+
+
+def parse_upload_key(key: str) -> Upload:
+    """Read an upload's key.
+
+    Files may be dropped with any S3 client: below ``uploads/{tenant}/{collection}/`` a path that is
+    not ``{document_id}/{filename}`` names its document by a hash of the path, so that dropping it
+    again replaces it.
+
+    Raises:
+        MalformedMessage: the key is not below a valid ``uploads/{tenant}/{collection}/``.
+    """
+    parts = key.split("/", 3)
+    if len(parts) != 4 or parts[0] != "uploads" or not parts[3].strip("/"):
+        raise MalformedMessage(
+            f"object {key!r} is not below uploads/{{tenant}}/{{collection}}/; move it there."
+        )
+    try:
+        partition = Partition(check_name(parts[1], "tenant"), check_name(parts[2], "collection"))
+    except InvalidRequest as error:
+        raise MalformedMessage(f"object {key!r}: {error}") from error
+    head, _, tail = parts[3].partition("/")
+    if tail and "/" not in tail and is_document_id(head):
+        return Upload(partition, head, tail)
+    digest = hashlib.sha256(key.encode()).hexdigest()[:24]
+    return Upload(partition, f"s3-{digest}", parts[3].rsplit("/", 1)[-1])
+
+
+def document_prefixes(partition: Partition, document_id: str) -> tuple[str, str]:
+    """Everything derived from a document: its chunks and its vectors, all generations."""
+    return f"chunks/{partition}/{document_id}/", f"vectors/{partition}/{document_id}/"
+
+
+def part_key(part: Part) -> str:
+    return f"chunks/{part.partition}/{part.document_id}/{part.generation}/{part.first:08d}.jsonl.gz"
+
+
+def vectors_key(
+    partition: Partition, document_id: str, generation: int, fingerprint: str, digest: str
+) -> str:
+    return f"vectors/{partition}/{document_id}/{generation}/{fingerprint}-{digest}.npz"
+
+
+def normal_sequencer(sequencer: str) -> str:
+    """S3 sequencers compare as hexadecimal numbers of unequal length: pad them to compare as text.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+    """
+    return sequencer.upper().zfill(32)

@@ -1,0 +1,53 @@
+"""The environment of every function, typed. ``template.yaml`` sets these (a test compares)."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ragline.domain.errors import SetupError
+
+
+class Settings(BaseSettings):
+    """One field, one environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    ledger_table: str = ""
+    documents_bucket: str = ""
+    chunks_queue_url: str = ""
+    pages_queue_url: str = ""
+    index_ops_queue_url: str = ""
+
+    model_dir: Path = Path("/opt/model")
+    embedder_precision: Literal["int8", "fp32"] = "int8"
+
+    max_file_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
+    max_pages: int = Field(default=5_000, ge=1)
+    max_chunks: int = Field(default=100_000, ge=1)
+    pages_per_range: int = Field(default=100, ge=1)
+    chunk_tokens: int = Field(default=256, ge=16, le=256)
+    chunk_overlap_tokens: int = Field(default=32, ge=0, le=128)
+    upload_expires_seconds: int = Field(default=3_600, ge=60, le=604_800)
+
+    aws_endpoint_url: str = ""
+    aws_region: str = "us-east-1"
+
+
+@cache
+def settings() -> Settings:
+    """Read the environment once.
+
+    Raises:
+        SetupError: a variable has a value that is not allowed; names the variable and the value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]).upper()
+        raise SetupError(f"{name}={first['input']!r}: {first['msg']}.") from error
