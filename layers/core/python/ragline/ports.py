@@ -59,7 +59,8 @@ class Objects(Protocol):
     def delete(self, keys: Iterable[str]) -> None:
         """Delete these keys; absent ones are no error."""
 
-    def delete_prefix(self, prefix: str) -> None: ...
+    def list(self, prefix: str) -> Iterable[str]:
+        """The keys that start with ``prefix``, in order."""
 
     def presign_put(
         self, key: str, *, content_type: str, size: int, checksum: str, expires: int
@@ -169,11 +170,13 @@ class Ledger(Protocol):
         A generation that is no longer wanted is left alone.
         """
 
-    def settle(self, tenant: str, document_id: str, generation: int) -> Document | None:
+    def settle(
+        self, tenant: str, document_id: str, generation: int, *, advice: str = ""
+    ) -> Document | None:
         """If the generation is complete, give the document its terminal status, exactly once.
 
         Returns the document when this very call ended it (the generation is then live if
-        searchable), else None.
+        searchable), else None. ``advice`` is kept with a document that turns out empty.
         """
 
     def fail(

@@ -1,0 +1,1 @@
+"""What Ragline does, one module each: plain functions that take their ports as keywords."""

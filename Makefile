@@ -1,0 +1,74 @@
+# Everything a newcomer or CI runs. `make help` lists it.
+SHELL := /bin/bash
+PYTHON ?= python3
+RAGLINE_ENV := $(CURDIR)/.venv
+BIN := $(RAGLINE_ENV)/bin
+UV := $(BIN)/uv
+# Its own environment: SAM pins versions that would hold back ours.
+SAM := $(UV) tool run --from aws-sam-cli==1.170.0 sam
+FUNCTIONS := splitter embedder indexer api dead_letters
+export AWS_DEFAULT_REGION ?= us-east-1
+export SAM_CLI_TELEMETRY ?= 0
+
+.PHONY: help install model demo up down check test bench lock build deploy clean
+
+help: ## List these targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ragline needs Python 3.11 or later: make PYTHON=python3.13 …")'
+	$(PYTHON) -m venv $(RAGLINE_ENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+.venv/cli: pyproject.toml requirements.txt | $(UV)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+.venv/dev: .venv/cli requirements-dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
+	@touch $@
+
+install: .venv/cli ## Install the command line into .venv
+
+model: .venv/cli ## Prepare the embedding model (cached)
+	@$(BIN)/ragline model
+
+demo: .venv/cli ## From nothing to three answered questions; DOCS=path adds your own files
+	@$(BIN)/ragline demo $(DOCS)
+
+up: .venv/cli ## Start the local cloud and deploy the template to it
+	@$(BIN)/ragline up
+
+down: .venv/cli ## Stop the local cloud
+	@$(BIN)/ragline down
+
+check: .venv/dev ## Format, lint, types, template, locked requirements
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/cfn-lint template.yaml
+	$(SAM) validate --lint
+
+test: .venv/dev model ## Unit, integration, contract and end-to-end tests
+	$(BIN)/python -m pytest
+
+bench: .venv/dev model ## Benchmarks; figures are ratios within the run
+	$(BIN)/python tests/bench.py
+
+lock: | $(UV) ## Resolve every requirement anew, with hashes
+	$(UV) pip compile $(LOCK) pyproject.toml --extra cli --group dev -o requirements-dev.txt
+	$(UV) pip compile $(LOCK) pyproject.toml --extra cli -c requirements-dev.txt -o requirements.txt
+	for f in $(FUNCTIONS); do $(UV) pip compile $(LOCK) pyproject.toml --extra $$f -c requirements.txt -o functions/$$f/requirements.txt || exit; done
+
+LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
+
+build: .venv/dev ## Build for AWS (needs Docker for the two image functions)
+	$(BIN)/ragline model --into build/model
+	$(SAM) build
+
+deploy: build ## Deploy to AWS; STAGE=dev or prod
+	$(SAM) deploy --config-env $(or $(STAGE),dev)
+
+clean: ## Remove what was built here (not the caches of models and packages)
+	rm -rf .venv .aws-sam build .pytest_cache .mypy_cache .ruff_cache

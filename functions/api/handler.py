@@ -1,0 +1,26 @@
+"""Api: API Gateway → FastAPI through Mangum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+from mangum import Mangum
+from ragline.api.app import create_app
+
+from ragline import wiring
+from ragline.telemetry import logger, metrics, observed
+
+asgi = Mangum(create_app(wiring), lifespan="off")
+
+
+@observed
+def lambda_handler(event: dict[str, Any], context: Any) -> Any:
+    request = APIGatewayProxyEvent(event)
+    response = asgi(event, context)
+    status = response["statusCode"]
+    logger.info("request", method=request.http_method, route=request.resource, status=status)
+    metrics.add_metric("Requests", MetricUnit.Count, 1)
+    metrics.add_metric("ServerErrors", MetricUnit.Count, int(status >= 500))
+    return response

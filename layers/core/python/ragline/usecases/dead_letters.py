@@ -1,0 +1,130 @@
+"""Dead letters: what a queue or an invocation gave up on is kept, and the ledger is told why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
+from ragline.domain.documents import Document, Reason
+from ragline.domain.errors import MalformedMessage
+from ragline.domain.keys import parse_upload_key
+from ragline.domain.ledger import ChunkState, Failure, NewDocument
+from ragline.domain.messages import Delete, Message, PageRange, PartReady, read, read_index_op
+from ragline.ports import Ledger, Objects
+
+RETRIES_EXHAUSTED = "retries_exhausted"
+
+
+def keep(objects: Objects, source: str, message_id: str, body: str, reason: str) -> str:
+    """Keep a message that cannot be worked on, as it came, and say why; returns its key."""
+    key = f"dead-letters/{source}/{message_id}.json"
+    record = json.dumps({"source": source, "reason": reason, "body": body}, ensure_ascii=False)
+    objects.put(key, record.encode(), "application/json")
+    return key
+
+
+def record(
+    source: str, message_id: str, body: str, *, ledger: Ledger, objects: Objects
+) -> str | None:
+    """Tell the ledger of one dead letter; ``source`` is the queue it died on.
+
+    Sources: ``pages``, ``chunks``, ``index_ops``, ``invocations`` (a failed asynchronous call of
+    the splitter). Returns the document's id; None if the letter names no document that we know.
+    """
+    try:
+        document_id = _RECORDERS[source](body, ledger)
+        why = RETRIES_EXHAUSTED
+    except MalformedMessage as error:
+        document_id, why = None, str(error)
+    keep(objects, source, message_id, body, why)
+    return document_id
+
+
+def _page_range(body: str, ledger: Ledger) -> str:
+    message = read(PageRange, body)
+    reason = _gave_up("split", f"pages {message.first_page} to {message.last_page}")
+    document = _note(message, reason, ledger)
+    if document is not None:
+        ledger.fail(message.tenant, message.document_id, message.generation, reason)
+    return message.document_id
+
+
+def _part(body: str, ledger: Ledger) -> str:
+    message = read(PartReady, body)
+    reason = _gave_up("embed", "a part", message.first)
+    document = _note(message, reason, ledger)
+    if document is not None:
+        _fail_chunks(document, list(message.part.ordinals), reason, ledger)
+    return message.document_id
+
+
+def _index_op(body: str, ledger: Ledger) -> str:
+    message = read_index_op(body)
+    if isinstance(message, Delete):
+        # The ledger already hides what this would have removed; the failure keeps it in sight.
+        _note(message, _gave_up("index", "removing rows"), ledger)
+        return message.document_id
+    ordinals = [n for part in message.parts for n in range(part.first, part.first + part.count)]
+    reason = _gave_up("index", "a batch", ordinals[0])
+    document = _note(message, reason, ledger)
+    if document is not None:
+        _fail_chunks(document, ordinals, reason, ledger)
+    return message.document_id
+
+
+def _invocation(body: str, ledger: Ledger) -> str | None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
+    try:
+        letter: Mapping[str, Any] = json.loads(body)
+        records = letter["requestPayload"]["Records"]
+        said = (letter.get("responsePayload") or {}).get("errorMessage", "no answer")
+        uploads = [
+            (unquote_plus(item["s3"]["object"]["key"]), item["s3"]["object"].get("sequencer", ""))
+            for item in records
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MalformedMessage(f"not the record of a failed invocation: {error!r}") from error
+    document_id = None
+    for key, sequencer in uploads:
+        upload = parse_upload_key(key)
+        new = NewDocument(upload.partition, upload.document_id, upload.filename, key)
+        document = ledger.begin(new, sequencer, "")
+        if document is None or document.terminal:
+            continue
+        document_id = document.document_id
+        message = f"the splitter gave up on {upload.filename}: {str(said)[:300]}"
+        reason = Reason(RETRIES_EXHAUSTED, message, "split")
+        tenant = upload.partition.tenant
+        ledger.record_failure(tenant, document_id, Failure(document.generation, reason))
+        ledger.fail(tenant, document_id, document.generation, reason)
+    return document_id
+
+
+_RECORDERS = {
+    "pages": _page_range,
+    "chunks": _part,
+    "index_ops": _index_op,
+    "invocations": _invocation,
+}
+
+
+def _gave_up(stage: str, what: str, chunk: int | None = None) -> Reason:
+    message = f"{what} failed at every attempt; the function's log says why. Retry the document."
+    return Reason(RETRIES_EXHAUSTED, message, stage, chunk=chunk)
+
+
+def _note(message: Message, reason: Reason, ledger: Ledger) -> Document | None:
+    """Record the failure; the document if this generation of it is still wanted."""
+    document = ledger.get(message.tenant, message.document_id)
+    if document is None:
+        return None
+    failure = Failure(message.generation, reason)
+    ledger.record_failure(message.tenant, message.document_id, failure)
+    return document if document.wants(message.generation) else None
+
+
+def _fail_chunks(document: Document, ordinals: list[int], reason: Reason, ledger: Ledger) -> None:
+    ledger.record_chunks(document, ordinals, ChunkState.FAILED, reason)
+    ledger.settle(document.partition.tenant, document.document_id, document.generation)

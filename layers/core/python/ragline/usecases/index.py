@@ -1,0 +1,136 @@
+"""The indexer: the only code that writes the index, one partition's operations in their order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+
+from ragline.domain.chunks import Part, Row
+from ragline.domain.documents import SEARCHABLE, Document, Partition, Reason
+from ragline.domain.errors import PermanentError, TransientError
+from ragline.domain.keys import document_prefixes
+from ragline.domain.ledger import ChunkState, Failure
+from ragline.domain.messages import Delete, Upsert
+from ragline.ports import Ledger, Objects, Queues, VectorIndex
+from ragline.usecases.parts import read_part, read_vectors
+from ragline.usecases.remove import delete_op
+
+STAGE = "index"
+
+
+def apply_ops(
+    partition: Partition,
+    ops: Sequence[Upsert | Delete],
+    *,
+    ledger: Ledger,
+    objects: Objects,
+    queues: Queues,
+    index: VectorIndex,
+) -> tuple[int, TransientError | None]:
+    """Apply one partition's operations in order; neighbouring upserts become one commit.
+
+    Returns how many operations from the front are done, and the error that stopped the rest:
+    everything after it must be delivered again, so that the order holds.
+    """
+    done = 0
+    for kind, run in groupby(ops, key=type):
+        batch = list(run)
+        try:
+            if kind is Upsert:
+                upserts = [op for op in batch if isinstance(op, Upsert)]
+                _upsert(partition, upserts, ledger, objects, queues, index)
+            else:
+                for op in batch:
+                    if isinstance(op, Delete):
+                        _delete(partition, op, objects, index)
+        except TransientError as error:
+            return done, error
+        done += len(batch)
+    return done, None
+
+
+def _upsert(
+    partition: Partition,
+    ops: Sequence[Upsert],
+    ledger: Ledger,
+    objects: Objects,
+    queues: Queues,
+    index: VectorIndex,
+) -> None:
+    documents = ledger.get_many(partition.tenant, {op.document_id for op in ops})
+    rows: list[Row] = []
+    touched: dict[str, tuple[Document, list[int]]] = {}
+    for op in ops:
+        document = documents.get(op.document_id)
+        if document is None or not document.wants(op.generation):
+            continue  # a late upsert of a deleted or replaced generation
+        try:
+            found = _rows(document, op, objects)
+        except PermanentError as error:
+            _fail_chunks(document, op, error, ledger)
+            found = []
+        rows += found
+        _, ordinals = touched.setdefault(op.document_id, (document, []))
+        ordinals += [row.chunk.ordinal for row in found]
+    if rows:
+        index.upsert(partition, rows)
+    for document, ordinals in touched.values():
+        ledger.record_chunks(document, sorted(set(ordinals)), ChunkState.INDEXED)
+        _settle(document, ledger, queues)
+
+
+def _settle(document: Document, ledger: Ledger, queues: Queues) -> None:
+    """A generation that is now live has replaced the ones before it: their rows may go."""
+    tenant = document.partition.tenant
+    settled = ledger.settle(tenant, document.document_id, document.generation)
+    if settled is not None and settled.status in SEARCHABLE and settled.generation > 1:
+        queues.send_ops([delete_op(settled, below=settled.generation)])
+
+
+def _rows(document: Document, op: Upsert, objects: Objects) -> list[Row]:
+    vectors = read_vectors(objects, op.vectors_key)
+    if vectors is None:
+        raise PermanentError("the stored vectors are missing; upload the document again.")
+    rows: list[Row] = []
+    for span in op.parts:
+        part = Part(op.partition, op.document_id, op.generation, span.first, span.count)
+        chunks = read_part(objects, part)
+        if chunks is None:
+            raise PermanentError("the stored chunks are missing; upload the document again.")
+        rows += [
+            Row(
+                op.document_id,
+                op.generation,
+                chunk,
+                document.filename,
+                vectors[chunk.ordinal],
+                document.metadata,
+            )
+            for chunk in chunks
+            if chunk.ordinal in vectors  # the others were set apart by the embedder
+        ]
+    return rows
+
+
+def _fail_chunks(document: Document, op: Upsert, error: PermanentError, ledger: Ledger) -> None:
+    ordinals = [n for span in op.parts for n in range(span.first, span.first + span.count)]
+    reason = Reason(error.code, str(error), STAGE, chunk=ordinals[0])
+    ledger.record_failure(op.tenant, op.document_id, Failure(op.generation, reason))
+    ledger.record_chunks(document, ordinals, ChunkState.FAILED, reason)
+
+
+def _delete(partition: Partition, op: Delete, objects: Objects, index: VectorIndex) -> None:
+    """Rows first, then the chunks and vectors that could bring them back."""
+    index.delete(partition, op.document_id, below=op.below)
+    for prefix in document_prefixes(partition, op.document_id):
+        objects.delete(
+            key
+            for key in objects.list(prefix)
+            if op.below is None or _generation(key, prefix) < op.below
+        )
+
+
+def _generation(key: str, prefix: str) -> int:
+    match = re.match(r"(\d+)/", key[len(prefix) :])
+    return int(match[1]) if match else 0

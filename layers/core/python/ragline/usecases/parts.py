@@ -1,0 +1,84 @@
+"""Parts: runs of up to sixteen consecutive chunks, kept as gzipped JSON Lines; and their vectors.
+
+Chunks are kept so that a retry, a new model or a rebuilt index never needs the upload again.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from ragline.domain.chunks import CHUNKS_PER_PART, Chunk, Part
+from ragline.domain.keys import part_key, vectors_key
+from ragline.ports import Objects
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def cut_parts(base: Part, chunks: Sequence[Chunk]) -> Iterator[tuple[Part, Sequence[Chunk]]]:
+    """Group consecutive chunks into parts like ``base``, which says whose they are."""
+    for at in range(0, len(chunks), CHUNKS_PER_PART):
+        run = chunks[at : at + CHUNKS_PER_PART]
+        first = run[0].ordinal
+        yield (
+            Part(base.partition, base.document_id, base.generation, first, len(run)),
+            run,
+        )
+
+
+def write_part(objects: Objects, part: Part, chunks: Sequence[Chunk]) -> None:
+    lines = "".join(json.dumps(asdict(chunk), ensure_ascii=False) + "\n" for chunk in chunks)
+    # mtime=0: the same chunks are the same bytes, whoever writes them and whenever.
+    objects.put(part_key(part), gzip.compress(lines.encode(), mtime=0), "application/gzip")
+
+
+def read_part(objects: Objects, part: Part) -> list[Chunk] | None:
+    """The part's chunks in order; None if it is not (or no longer) there."""
+    data = objects.get(part_key(part))
+    return None if data is None else parse_part(data)
+
+
+def parse_part(data: bytes) -> list[Chunk]:
+    """Read a stored part's bytes."""
+    rows = (json.loads(line) for line in gzip.decompress(data).decode().splitlines() if line)
+    return [Chunk(**{**row, "headings": tuple(row["headings"])}) for row in rows]
+
+
+def write_vectors(
+    objects: Objects,
+    part: Part,
+    fingerprint: str,
+    ordinals: list[int],
+    vectors: NDArray[np.float32],
+) -> str:
+    """Keep ``(n, d)`` vectors as float16 beside the ordinals they belong to; returns the key.
+
+    The key is named by the content, so a repeated write changes nothing. NumPy's .npz, no pickle.
+    """
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez(buffer, ordinals=np.asarray(ordinals, np.int64), vectors=vectors.astype(np.float16))
+    digest = hashlib.sha256(f"{ordinals}".encode() + vectors.tobytes()).hexdigest()[:32]
+    key = vectors_key(part.partition, part.document_id, part.generation, fingerprint, digest)
+    objects.put(key, buffer.getvalue())
+    return key
+
+
+def read_vectors(objects: Objects, key: str) -> dict[int, NDArray[np.float32]] | None:
+    """Ordinal → vector of a stored object; None if it is not (or no longer) there."""
+    import numpy as np
+
+    data = objects.get(key)
+    if data is None:
+        return None
+    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+        vectors = stored["vectors"].astype(np.float32)
+        return dict(zip(stored["ordinals"].tolist(), vectors, strict=True))
