@@ -1,0 +1,155 @@
+"""The template and the code say the same thing, and what AWS would only tell at run time holds."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ragline.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+NOT_OURS = ("POWERTOOLS_",)  # read by Powertools, not by Settings
+FROM_THE_RUNTIME = {"aws_endpoint_url", "aws_region"}
+
+
+class Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms as ``{tag: value}``."""
+
+
+def short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.ScalarNode):
+        return {suffix: loader.construct_scalar(node)}
+    assert isinstance(node, yaml.SequenceNode)
+    return {suffix: loader.construct_sequence(node, deep=True)}
+
+
+Loader.add_multi_constructor("!", short_form)
+
+TEXT = (ROOT / "template.yaml").read_text()
+TEMPLATE: dict[str, Any] = yaml.load(TEXT, Loader)  # noqa: S506
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+
+
+def of_type(kind: str) -> dict[str, Any]:
+    return {name: r["Properties"] for name, r in RESOURCES.items() if r["Type"] == kind}
+
+
+FUNCTIONS = of_type("AWS::Serverless::Function")
+QUEUES = of_type("AWS::SQS::Queue")
+SOURCES = [
+    (name, event["Properties"])
+    for name, function in FUNCTIONS.items()
+    for event in function["Events"].values()
+    if event["Type"] == "SQS"
+]
+
+
+def queue_of(source: dict[str, Any]) -> str:
+    return str(source["Queue"]["GetAtt"]).removesuffix(".Arn")
+
+
+def test_the_data_path_fits_one_page() -> None:
+    assert len(TEXT.splitlines()) <= 300
+
+
+def test_every_variable_the_template_sets_is_a_setting_that_the_code_reads() -> None:
+    variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    ours = {name.lower() for name in variables if not name.startswith(NOT_OURS)}
+    assert ours <= set(Settings.model_fields)
+
+
+def test_every_setting_without_a_usable_default_is_set_by_the_template() -> None:
+    variables = {v.lower() for v in TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]}
+    required = {name for name, field in Settings.model_fields.items() if field.default == ""}
+    assert required - FROM_THE_RUNTIME - {"cors_origins"} <= variables
+
+
+def test_every_queue_that_a_function_reads_has_a_dead_letter_queue_that_is_read_too() -> None:
+    read = {queue_of(source) for _, source in SOURCES}
+    for name, queue in QUEUES.items():
+        assert name in read
+        if name.startswith("Dead"):
+            continue
+        dead = queue["RedrivePolicy"]["deadLetterTargetArn"]["GetAtt"].removesuffix(".Arn")
+        assert dead in read
+        assert QUEUES[dead].get("FifoQueue") == queue.get("FifoQueue")
+
+
+@pytest.mark.parametrize(("function", "source"), SOURCES)
+def test_a_message_stays_hidden_six_times_as_long_as_its_reader_may_take(
+    function: str, source: dict[str, Any]
+) -> None:
+    timeout = FUNCTIONS[function]["Timeout"]
+    assert QUEUES[queue_of(source)]["VisibilityTimeout"] >= 6 * timeout
+
+
+@pytest.mark.parametrize(("function", "source"), SOURCES)
+def test_a_queue_reader_reports_partial_failures_and_is_bounded(
+    function: str, source: dict[str, Any]
+) -> None:
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["ScalingConfig"]["MaximumConcurrency"]
+
+
+def test_an_asynchronous_call_that_fails_for_good_goes_to_a_queue_that_is_read() -> None:
+    for function in FUNCTIONS.values():
+        if any(event["Type"] == "S3" for event in function["Events"].values()):
+            target = function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
+            assert target["Destination"]["GetAtt"].removesuffix(".Arn") in {
+                queue_of(source) for _, source in SOURCES
+            }
+
+
+def statements(function: str) -> list[dict[str, Any]]:
+    return [s for policy in FUNCTIONS[function]["Policies"] for s in policy["Statement"]]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_policy_names_its_actions_and_resources(function: str) -> None:
+    for statement in statements(function):
+        actions = statement["Action"]
+        for action in [actions] if isinstance(actions, str) else actions:
+            assert "*" not in action
+        assert statement["Resource"] != "*"
+
+
+def test_image_functions_say_nothing_that_only_zip_functions_may() -> None:
+    for name, function in FUNCTIONS.items():
+        if function.get("PackageType") == "Image":
+            assert not {"Layers", "Runtime", "Handler", "CodeUri"} & set(function), name
+            assert (ROOT / RESOURCES[name]["Metadata"]["Dockerfile"]).is_file()
+    assert not {"Layers", "Runtime", "Handler"} & set(TEMPLATE["Globals"]["Function"])
+
+
+def test_every_function_has_a_log_group_that_ends() -> None:
+    groups = {g["LogGroupName"]["Sub"]: g for g in of_type("AWS::Logs::LogGroup").values()}
+    for function in FUNCTIONS.values():
+        assert groups["/aws/lambda/" + function["FunctionName"]["Sub"]]["RetentionInDays"]
+
+
+def test_every_api_route_of_the_template_is_a_route_of_the_app_and_the_other_way_round() -> None:
+    from fastapi.routing import iter_route_contexts
+
+    from ragline import wiring
+    from ragline.api.app import create_app
+
+    events = [e["Properties"] for e in FUNCTIONS["ApiFunction"]["Events"].values()]
+    deployed = {(e["Method"].upper(), e["Path"]) for e in events}
+    served = {
+        (method, context.path)
+        for context in iter_route_contexts(create_app(wiring).routes)
+        for method in context.methods or ()
+        if method != "HEAD"
+    }
+    assert deployed == served
+
+
+def test_samconfig_knows_a_dev_and_a_prod_stack_with_names_that_a_bucket_may_carry() -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    for stage in ("dev", "prod"):
+        name = config[stage]["deploy"]["parameters"]["stack_name"]
+        assert name == name.lower()
