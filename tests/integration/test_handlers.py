@@ -1,0 +1,223 @@
+"""The handlers on the events that AWS sends (events/), with AWS in this process (moto)."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ragline import telemetry, wiring
+from ragline.adapters.memory_index import MemoryIndex
+from ragline.domain.documents import Status
+from ragline.embedding.hashing import HashEmbedder
+from ragline.settings import settings
+from tests.contract.aws import REGION, client, in_process_aws, make_queue, make_table
+from tests.unit.pipeline import HANDBOOK, WordTokenizer
+
+EVENTS = Path(__file__).parents[2] / "events"
+CONTEXT = SimpleNamespace(
+    function_name="function",
+    memory_limit_in_mb=1024,
+    invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:function",
+    aws_request_id="8476a536",
+    get_remaining_time_in_millis=lambda: 300_000,
+)
+DOCUMENT = "01JEXAMPLEDOCUMENT000000001"
+KEY = f"uploads/default/handbook/{DOCUMENT}/café guide (v2+).md"
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The deployed stack, with the index and the model replaced by their fakes."""
+    with in_process_aws():
+        s3, sqs = client("s3"), client("sqs")
+        s3.create_bucket(
+            Bucket="documents", CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        environment = {
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "LEDGER_TABLE": make_table(client("dynamodb")),
+            "DOCUMENTS_BUCKET": "documents",
+            "CHUNKS_QUEUE_URL": make_queue(sqs, "ChunksQueue"),
+            "PAGES_QUEUE_URL": make_queue(sqs, "PagesQueue"),
+            "INDEX_OPS_QUEUE_URL": make_queue(sqs, "IndexOpsQueue"),
+        }
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        forget()
+        index, embedder = MemoryIndex(), HashEmbedder()
+        monkeypatch.setattr(wiring, "index", lambda: index)
+        monkeypatch.setattr(wiring, "embedder", lambda: embedder)
+        monkeypatch.setattr(wiring, "tokenizer", WordTokenizer)
+        yield
+    forget()
+
+
+def forget() -> None:
+    settings.cache_clear()
+    for built in (wiring.client, wiring.ledger, wiring.objects, wiring.queues, wiring.limits):
+        built.cache_clear()
+
+
+def event(name: str) -> Any:
+    return json.loads((EVENTS / f"{name}.json").read_text())
+
+
+def handle(function: str, payload: Any) -> Any:
+    from importlib import import_module
+
+    handler: Any = import_module(f"functions.{function}.handler")
+    return handler.lambda_handler(payload, CONTEXT)
+
+
+def take(queue_url: str, like: str) -> Any:
+    """What waits on a queue, in the shape of a recorded event."""
+    messages = client("sqs").receive_message(
+        QueueUrl=queue_url, MaxNumberOfMessages=10, AttributeNames=["All"]
+    )["Messages"]
+    record = event(like)["Records"][0]
+    return {
+        "Records": [
+            record
+            | {"messageId": m["MessageId"], "body": m["Body"], "receiptHandle": m["ReceiptHandle"]}
+            for m in messages
+        ]
+    }
+
+
+def upload(text: str = "# Guide\n\nThe café opens at nine.") -> None:
+    wiring.objects().put(KEY, text.encode())
+
+
+def test_the_recorded_events_take_a_file_from_the_bucket_to_the_index(aws: None) -> None:
+    upload()
+    handle("splitter", event("splitter"))
+    assert handle("embedder", take(settings().chunks_queue_url, "embedder")) == {
+        "batchItemFailures": []
+    }
+    assert handle("indexer", take(settings().index_ops_queue_url, "indexer")) == {
+        "batchItemFailures": []
+    }
+    document = wiring.ledger().get("default", DOCUMENT)
+    assert document is not None
+    assert document.status is Status.INDEXED
+    assert document.filename == "café guide (v2+).md"
+    assert wiring.index().count(HANDBOOK) == document.progress.indexed == 1
+
+
+def test_the_recorded_page_range_of_an_unknown_document_is_consumed(aws: None) -> None:
+    assert handle("splitter", event("splitter_pages")) == {"batchItemFailures": []}
+
+
+def test_the_recorded_part_and_operations_of_an_unknown_document_are_consumed(aws: None) -> None:
+    assert handle("embedder", event("embedder")) == {"batchItemFailures": []}
+    assert handle("indexer", event("indexer")) == {"batchItemFailures": []}
+
+
+def test_the_recorded_dead_letter_is_kept_in_the_bucket(aws: None) -> None:
+    assert handle("dead_letters", event("dead_letters")) == {"batchItemFailures": []}
+    (key,) = wiring.objects().list("dead-letters/chunks/")
+    assert json.loads(wiring.objects().get(key) or b"")["reason"] == "retries_exhausted"
+
+
+def test_a_dead_letter_fails_its_chunks_and_the_document_says_so(aws: None) -> None:
+    upload()
+    handle("splitter", event("splitter"))
+    handle("dead_letters", event("dead_letters"))
+    document = wiring.ledger().get("default", DOCUMENT)
+    assert document is not None
+    assert document.status is Status.FAILED
+    assert document.reason is not None
+    assert document.reason.code == "retries_exhausted"
+
+
+def test_a_failed_invocation_of_the_splitter_fails_the_document(aws: None) -> None:
+    letter = {
+        "version": "1.0",
+        "requestContext": {"condition": "RetriesExhausted", "approximateInvokeCount": 3},
+        "requestPayload": event("splitter"),
+        "responsePayload": {"errorMessage": "out of memory", "errorType": "Runtime.ExitError"},
+    }
+    payload = event("dead_letters")
+    payload["Records"][0] |= {
+        "body": json.dumps(letter),
+        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:ragline-dev-DeadInvocations-1A2B",
+    }
+    assert handle("dead_letters", payload) == {"batchItemFailures": []}
+    document = wiring.ledger().get("default", DOCUMENT)
+    assert document is not None
+    assert document.status is Status.FAILED
+    assert document.reason is not None
+    assert "out of memory" in document.reason.message
+
+
+@pytest.mark.parametrize("function", ["embedder", "indexer", "splitter"])
+@pytest.mark.parametrize("body", ["", "{", "[]", '{"schema_version": 2}', '{"op": "drop"}'])
+def test_a_malformed_message_is_kept_and_consumed_and_holds_up_nobody(
+    aws: None, function: str, body: str
+) -> None:
+    payload = event("splitter_pages" if function == "splitter" else function)
+    payload["Records"][0]["body"] = body
+    assert handle(function, payload) == {"batchItemFailures": []}
+    assert len(list(wiring.objects().list("dead-letters/"))) == 1
+
+
+def test_an_event_for_an_object_that_is_gone_is_consumed(aws: None) -> None:
+    handle("splitter", event("splitter"))
+    assert wiring.ledger().get("default", DOCUMENT) is None
+
+
+def test_a_removed_object_deletes_its_document(aws: None) -> None:
+    upload()
+    handle("splitter", event("splitter"))
+    removed = event("splitter")
+    removed["Records"][0]["eventName"] = "ObjectRemoved:Delete"
+    removed["Records"][0]["s3"]["object"]["sequencer"] = "0055AED6DCD90281E6"
+    handle("splitter", removed)
+    document = wiring.ledger().get("default", DOCUMENT)
+    assert document is not None
+    assert document.status is Status.DELETED
+
+
+def test_a_message_that_could_not_be_worked_on_is_returned_and_comes_back_soon(
+    aws: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload()
+    handle("splitter", event("splitter"))
+    payload = take(settings().chunks_queue_url, "embedder")
+
+    def unreachable(*_: object, **__: object) -> None:
+        from ragline.domain.errors import ServiceUnavailable
+
+        raise ServiceUnavailable("S3 did not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(wiring.objects(), "put", unreachable)
+        answer = handle("embedder", payload)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": payload["Records"][0]["messageId"]}]}
+    seen = client("sqs").receive_message(
+        QueueUrl=settings().chunks_queue_url, WaitTimeSeconds=3, MaxNumberOfMessages=1
+    )
+    assert seen["Messages"][0]["Body"] == payload["Records"][0]["body"]
+
+
+def test_what_a_handler_logs_never_holds_the_text_of_a_document(
+    aws: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = io.StringIO()
+    written_to = telemetry.logger.registered_handler.setStream(lines)
+    upload("# Secret\n\nThe vault opens at midnight.")
+    handle("splitter", event("splitter"))
+    handle("embedder", take(settings().chunks_queue_url, "embedder"))
+    handle("indexer", take(settings().index_ops_queue_url, "indexer"))
+    telemetry.logger.registered_handler.setStream(written_to)
+    captured = capsys.readouterr()
+    said = lines.getvalue() + captured.out + captured.err
+    assert DOCUMENT in said
+    assert "vault" not in said
