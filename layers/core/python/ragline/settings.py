@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     chunk_overlap_tokens: int = Field(default=32, ge=0, le=128)
     upload_expires_seconds: int = Field(default=3_600, ge=60, le=604_800)
 
+    cors_origins: str = ""
+    """Web origins that browsers may call the API from, separated by commas; none by default."""
+
     aws_endpoint_url: str = ""
     aws_region: str = "us-east-1"
 

@@ -1,0 +1,1 @@
+"""The `ragline` command: what a person types to start, fill, search and watch a stack."""

@@ -143,8 +143,13 @@ class Document:
         return self.status is not Status.DELETED and generation == self.live_generation > 0
 
     def wants(self, generation: int) -> bool:
-        """Whether work on this generation still matters: not deleted, not replaced."""
-        return self.status is not Status.DELETED and generation == self.generation
+        """Whether work on this generation still matters: not deleted, not replaced.
+
+        Nothing is wanted while an upload is awaited: after a deletion the id may be in use again,
+        and its last generation is the deleted one.
+        """
+        idle = self.status in {Status.DELETED, Status.AWAITING_UPLOAD}
+        return not idle and generation == self.generation
 
 
 def check_name(value: str, what: str) -> str:

@@ -81,6 +81,16 @@ def part_key(part: Part) -> str:
     return f"chunks/{part.partition}/{part.document_id}/{part.generation}/{part.first:08d}.jsonl.gz"
 
 
+def parts_prefix(partition: Partition, document_id: str, generation: int) -> str:
+    """Below it are the parts of one generation; their keys sort by first ordinal."""
+    return f"chunks/{partition}/{document_id}/{generation}/"
+
+
+def part_first(key: str) -> int:
+    """The first ordinal of the part that is kept at ``key``."""
+    return int(key.rsplit("/", 1)[-1].split(".", 1)[0])
+
+
 def vectors_key(
     partition: Partition, document_id: str, generation: int, fingerprint: str, digest: str
 ) -> str:

@@ -1,0 +1,360 @@
+"""The ledger in one DynamoDB table: what the rules of ``lifecycle`` decide, written atomically.
+
+Two ways of writing. A document changes by reading META, asking the rule, and writing on the
+condition that what the rule looked at is still so, else again. Counts change only in one
+transaction with the record of the chunk or range that they count, on the condition that this
+record is still as it was read: so a count moves exactly when a record does, whoever repeats it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ragline.adapters import dynamodb_items as items
+from ragline.adapters import dynamodb_writes as writes
+from ragline.adapters.backoff import Backoff
+from ragline.adapters.cursors import decode_cursor, encode_cursor
+from ragline.adapters.dynamodb_table import TRANSACTION, Table, Written
+from ragline.domain import lifecycle
+from ragline.domain.documents import Document, Partition, Reason, Status
+from ragline.domain.errors import Throttled, WriteConflict
+from ragline.domain.ledger import ChunkState, DocumentPage, Failure, NewDocument
+from ragline.domain.lifecycle import MAX_FAILURES, Record
+from ragline.domain.times import check_time, iso, utc_now
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from ragline.adapters.dynamodb_items import Item
+
+_STATE = ("status", "generation", "sequencer", "delete_requested")
+"""What every rule looks at; rules that look at counts guard those as well."""
+
+_PAGE = 100
+_PAGES_PER_LIST = 10
+_EARLIEST, _LATEST = "0", "9"
+
+
+class DynamoLedger:
+    """``ports.Ledger``. Threads may share it, as they may its client."""
+
+    def __init__(
+        self,
+        table_name: str,
+        *,
+        client: DynamoDBClient,
+        now: Callable[[], datetime] = utc_now,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._table = Table(table_name, client, backoff or Backoff())
+        self._clock = now
+
+    def create(self, new: NewDocument) -> Document:
+        old, record = self._change(
+            new.partition.tenant,
+            new.document_id,
+            lambda old: lifecycle.created(old, new, self._now()),
+            first=lambda: self._add_fields(new),
+            whole=True,
+        )
+        made = record or old
+        assert made is not None  # noqa: S101 - the rule never refuses
+        return made.document
+
+    def begin(self, new: NewDocument, sequencer: str, fingerprint: str) -> Document | None:
+        _, record = self._change(
+            new.partition.tenant,
+            new.document_id,
+            lambda old: lifecycle.begun(old, new, sequencer, fingerprint, self._now()),
+            first=lambda: self._add_fields(new),
+            whole=True,
+        )
+        return record.document if record else None
+
+    def plan_ranges(self, document: Document, ranges: int, pages: int) -> None:
+        self._change(
+            document.partition.tenant,
+            document.document_id,
+            lambda old: lifecycle.planned(old, document.generation, ranges, pages, self._now()),
+            guard=(*_STATE, "ranges_total"),
+        )
+
+    def settle(
+        self, tenant: str, document_id: str, generation: int, *, advice: str = ""
+    ) -> Document | None:
+        _, record = self._change(
+            tenant,
+            document_id,
+            lambda old: lifecycle.settled(old, generation, advice, self._now()),
+            guard=(*_STATE, *items.COUNTS),
+        )
+        return record.document if record else None
+
+    def fail(
+        self, tenant: str, document_id: str, generation: int, reason: Reason, *, advice: str = ""
+    ) -> None:
+        self._change(
+            tenant,
+            document_id,
+            lambda old: lifecycle.failed(old, generation, reason, advice, self._now()),
+        )
+
+    def delete(self, tenant: str, document_id: str, sequencer: str = "") -> Document | None:
+        old, record = self._change(
+            tenant, document_id, lambda old: lifecycle.removed(old, sequencer, self._now())
+        )
+        return old.document if old and record and lifecycle.deletes(old, record) else None
+
+    def record_range(self, document: Document, number: int, chunks: int, pages: int) -> None:
+        now = self._now()
+        counts = {"ranges_done": 1, "chunks_total": chunks, "pages_done": pages}
+        meta = writes.add_counts(self._table.name, document, counts, now)
+        item = items.range_item(document, number, chunks, pages, now)
+        last: Written = "conflict"
+        for _ in self._table.backoff.attempts():
+            last = self._table.transact([meta, {"Put": writes.put_absent(self._table.name, item)}])
+            if last in {"done", "stale"}:
+                break
+            if last == "refused":
+                return
+        else:
+            raise _gave_up(document, last)
+        # Also when the range was recorded before: whoever did may have died right here.
+        self._change(
+            document.partition.tenant,
+            document.document_id,
+            lambda old: lifecycle.split(old, document.generation, self._now()),
+        )
+
+    def record_chunks(
+        self,
+        document: Document,
+        ordinals: Sequence[int],
+        state: ChunkState,
+        reason: Reason | None = None,
+    ) -> None:
+        wanted = sorted(set(ordinals))
+        step = TRANSACTION - 1  # META is one of them
+        for start in range(0, len(wanted), step):
+            if not self._advance(document, wanted[start : start + step], state, reason):
+                return
+
+    def claim_content(self, partition: Partition, checksum: str, document_id: str) -> str:
+        claim: Item = {
+            **items.key(items.claim_pk(partition, checksum), items.CLAIM),
+            "document_id": {"S": document_id},
+        }
+        raw: Item | None = None
+        for _ in self._table.backoff.attempts():
+            write = writes.put_unchanged(self._table.name, raw, claim, ["document_id"])
+            if self._table.put(write):
+                return document_id
+            raw = self._table.get(claim["PK"]["S"], items.CLAIM)
+            owner = raw["document_id"]["S"] if raw else ""
+            if owner and lifecycle.owns(self.get(partition.tenant, owner), partition, checksum):
+                return owner
+        raise WriteConflict(f"the claim of content {checksum} keeps changing.")
+
+    def get(self, tenant: str, document_id: str) -> Document | None:
+        found = self._table.get(items.document_pk(tenant, document_id), items.META)
+        return items.read_record(found).document if found else None
+
+    def get_many(self, tenant: str, document_ids: Collection[str]) -> dict[str, Document]:
+        wanted = sorted(set(document_ids))
+        keys = [items.key(items.document_pk(tenant, one), items.META) for one in wanted]
+        found = (items.read_record(item).document for item in self._table.batch_get(keys))
+        return {document.document_id: document for document in found}
+
+    def list(
+        self,
+        partition: Partition,
+        *,
+        status: Status | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> DocumentPage:
+        """As the port says, of ``since <= created_at < until``.
+
+        The index only says which documents there are; what they are is read consistently.
+        """
+        low = check_time(since, "since") if since else _EARLIEST
+        high = check_time(until, "until") if until else _LATEST
+        if cursor:
+            # A bound, not a start key: DynamoDB refuses one that other bounds leave out.
+            high = min(high, decode_cursor(partition, cursor)[0])
+        found: list[Document] = []
+        start: Item | None = None
+        for _ in range(_PAGES_PER_LIST if low < high else 0):
+            page, start = self._page(partition, low, high, start)
+            for position, (place, document) in enumerate(page, start=1):
+                if lifecycle.listed(document, partition, status):
+                    found.append(document)
+                if len(found) == limit:
+                    more = start or position < len(page)
+                    return DocumentPage(found, encode_cursor(partition, place) if more else None)
+            if start is None:
+                break
+        last = encode_cursor(partition, start["GSI1SK"]["S"]) if start else None
+        return DocumentPage(found, last)
+
+    def record_failure(self, tenant: str, document_id: str, failure: Failure) -> None:
+        now = self._now()
+        sk = items.failure_sk(failure.generation, failure.reason)
+        self._table.apply(
+            {
+                "TableName": self._table.name,
+                "Key": items.key(items.document_pk(tenant, document_id), sk),
+                "UpdateExpression": (
+                    "SET #first = if_not_exists(#first, :first), #last = :last, "
+                    "#reason = :reason ADD #attempts :attempts"
+                ),
+                "ExpressionAttributeNames": {
+                    "#first": "first",
+                    "#last": "last",
+                    "#reason": "reason",
+                    "#attempts": "attempts",
+                },
+                "ExpressionAttributeValues": {
+                    ":first": {"S": failure.first or now},
+                    ":last": {"S": failure.last or now},
+                    ":reason": items.reason_value(failure.reason),
+                    ":attempts": {"N": str(failure.attempts)},
+                },
+            }
+        )
+
+    def failures(self, tenant: str, document_id: str) -> Sequence[Failure]:
+        """The newest generation's first; at most ``MAX_FAILURES``."""
+        answer = self._table.query(
+            KeyConditionExpression="PK = :pk AND begins_with(SK, :prefix)",
+            ExpressionAttributeValues={
+                ":pk": {"S": items.document_pk(tenant, document_id)},
+                ":prefix": {"S": "FAILURE#"},
+            },
+            ConsistentRead=True,
+            ScanIndexForward=False,
+            Limit=MAX_FAILURES,
+        )
+        return [items.read_failure(item) for item in answer["Items"]]
+
+    def metadata_fields(self, partition: Partition) -> frozenset[str]:
+        found = self._table.get(items.collection_pk(partition), items.META)
+        return frozenset(found["fields"]["SS"]) if found else frozenset()
+
+    def _now(self) -> str:
+        return iso(self._clock())
+
+    def _change(
+        self,
+        tenant: str,
+        document_id: str,
+        rule: Callable[[Record | None], Record | None],
+        *,
+        guard: Sequence[str] = _STATE,
+        first: Callable[[], None] | None = None,
+        whole: bool = False,
+    ) -> tuple[Record | None, Record | None]:
+        """Read META, ask the rule, write if nothing in ``guard`` changed meanwhile, else again.
+
+        Returns what was read and what the rule made of it (None: refused). ``first`` is done
+        before a write. ``whole`` replaces the item, else only what the rule changed is written.
+        """
+        for _ in self._table.backoff.attempts():
+            raw = self._table.get(items.document_pk(tenant, document_id), items.META)
+            old = items.read_record(raw) if raw else None
+            new = rule(old)
+            if new is None or new is old:
+                return old, new
+            if first:
+                first()
+            item = items.meta_item(new)
+            if whole or raw is None:
+                done = self._table.put(writes.put_unchanged(self._table.name, raw, item, guard))
+            else:
+                update = writes.update_unchanged(self._table.name, raw, item, guard)
+                done = self._table.update(update)
+            if done:
+                return old, new
+        raise WriteConflict(f"document {document_id} keeps changing.")
+
+    def _advance(
+        self, document: Document, ordinals: Sequence[int], state: ChunkState, reason: Reason | None
+    ) -> bool:
+        """Move the chunks of one transaction; False if their generation is unwanted."""
+        last: Written = "conflict"
+        name, cause = self._table.name, reason if state is ChunkState.FAILED else None
+        for _ in self._table.backoff.attempts():
+            present = self._states(document, ordinals)
+            moving = lifecycle.advancing(present, ordinals, state)
+            if not moving:
+                return True
+            now, by = self._now(), lifecycle.deltas(present, moving, state)
+            counts = {which.name.lower(): change for which, change in by.items()}
+            meta = writes.add_counts(name, document, counts, now, cause)
+            last = self._table.transact(
+                [meta]
+                + [
+                    writes.put_chunk(name, document, n, present.get(n), state, cause, now)
+                    for n in moving
+                ]
+            )
+            if last in {"done", "refused"}:
+                return last == "done"
+        raise _gave_up(document, last)
+
+    def _states(self, document: Document, ordinals: Sequence[int]) -> dict[int, ChunkState]:
+        pk = items.document_pk(document.partition.tenant, document.document_id)
+        by_sk = {items.chunk_sk(document.generation, n): n for n in ordinals}
+        found = self._table.batch_get([items.key(pk, sk) for sk in by_sk])
+        return {by_sk[item["SK"]["S"]]: items.read_state(item) for item in found}
+
+    def _page(
+        self, partition: Partition, low: str, high: str, start: Item | None
+    ) -> tuple[Sequence[tuple[str, Document]], Item | None]:
+        """One page of ``low <= place < high``, newest first, and where the next one starts."""
+        after = {"ExclusiveStartKey": start} if start else {}
+        answer = self._table.query(
+            IndexName=items.BY_COLLECTION,
+            KeyConditionExpression="GSI1PK = :pk AND GSI1SK BETWEEN :low AND :high",
+            ExpressionAttributeValues={
+                ":pk": {"S": items.collection_pk(partition)},
+                ":low": {"S": low},
+                ":high": {"S": high},
+            },
+            ProjectionExpression="GSI1SK",
+            ScanIndexForward=False,
+            Limit=_PAGE,
+            **after,
+        )
+        places = [item["GSI1SK"]["S"] for item in answer["Items"]]
+        ids = {place: place.partition("#")[2] for place in places if place < high}
+        known = self.get_many(partition.tenant, ids.values())
+        page = [(place, known[one]) for place, one in ids.items() if one in known]
+        return page, answer.get("LastEvaluatedKey")
+
+    def _add_fields(self, new: NewDocument) -> None:
+        """Keep the metadata's field names, before a document that has them can be found."""
+        if not new.metadata:
+            return
+        added = lifecycle.new_fields(self.metadata_fields(new.partition), new)
+        if added:
+            self._table.apply(
+                {
+                    "TableName": self._table.name,
+                    "Key": items.key(items.collection_pk(new.partition), items.META),
+                    "UpdateExpression": "ADD #fields :fields",
+                    "ExpressionAttributeNames": {"#fields": "fields"},
+                    "ExpressionAttributeValues": {":fields": {"SS": added}},
+                }
+            )
+
+
+def _gave_up(document: Document, last: Written) -> Throttled | WriteConflict:
+    what = f"document {document.document_id}: counts could not be written"
+    if last == "throttled":
+        return Throttled(f"{what}: the table is throttled.")
+    return WriteConflict(f"{what}: other writers were faster every time.")

@@ -1,0 +1,132 @@
+"""One DynamoDB table: consistent reads, and writes that say whether they happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from botocore.exceptions import ClientError
+
+from ragline.adapters.aws_errors import cancellation_codes, of_code, translated
+from ragline.adapters.backoff import Backoff
+from ragline.adapters.dynamodb_items import key
+from ragline.domain.errors import ServiceUnavailable, Throttled, WriteConflict
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import (
+        PutTypeDef,
+        QueryInputTypeDef,
+        QueryOutputTypeDef,
+        TransactWriteItemTypeDef,
+        UpdateTypeDef,
+    )
+
+    from ragline.adapters.dynamodb_items import Item
+
+BATCH_READ = 100
+"""Items that DynamoDB reads in one BatchGetItem."""
+
+TRANSACTION = 100
+"""Items that DynamoDB writes in one TransactWriteItems."""
+
+Written = Literal["done", "refused", "stale", "conflict", "throttled"]
+
+
+class Table:
+    """A table's name, its client, and how patient we are with it."""
+
+    def __init__(self, name: str, client: DynamoDBClient, backoff: Backoff) -> None:
+        self.name = name
+        self.backoff = backoff
+        self._client = client
+        self._what = f"table {name}"
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        with translated(self._what):
+            found = self._client.get_item(TableName=self.name, Key=key(pk, sk), ConsistentRead=True)
+        return found.get("Item")
+
+    def batch_get(self, keys: Sequence[Item]) -> Iterator[Item]:
+        """The items there are, in no order.
+
+        Raises:
+            Throttled: some stayed unread however often we asked.
+        """
+        for start in range(0, len(keys), BATCH_READ):
+            yield from self._batch(keys[start : start + BATCH_READ])
+
+    def query(self, **request: object) -> QueryOutputTypeDef:
+        with translated(self._what):
+            asked: QueryInputTypeDef = {"TableName": self.name, **request}  # type: ignore[typeddict-item]
+            return self._client.query(**asked)
+
+    def put(self, put: PutTypeDef) -> bool:
+        """False if its condition did not hold, or another writer was at the item."""
+        try:
+            with translated(self._what):
+                self._client.put_item(**put)
+        except WriteConflict:
+            return False
+        return True
+
+    def update(self, update: UpdateTypeDef) -> bool:
+        """False if its condition did not hold, or another writer was at the item."""
+        try:
+            self.apply(update)
+        except WriteConflict:
+            return False
+        return True
+
+    def apply(self, update: UpdateTypeDef) -> None:
+        """An update that has no condition to fail."""
+        with translated(self._what):
+            self._client.update_item(**update)
+
+    def transact(self, writes: Sequence[TransactWriteItemTypeDef]) -> Written:
+        """Write all or nothing; and why nothing, if so.
+
+        ``refused``: the condition of the first write failed; ``stale``: that of a later one did;
+        ``conflict``: another transaction was at one of the items; ``throttled``: as it says.
+        """
+        try:
+            with translated(self._what):
+                try:
+                    self._client.transact_write_items(TransactItems=writes)
+                except ClientError as error:
+                    codes = cancellation_codes(error)
+                    if not codes:
+                        raise
+                    return self._cancelled(codes)
+        except WriteConflict:
+            return "conflict"
+        except Throttled:
+            return "throttled"
+        return "done"
+
+    def _cancelled(self, codes: Sequence[str]) -> Written:
+        if codes[0] == "ConditionalCheckFailed":
+            return "refused"
+        if "ConditionalCheckFailed" in codes:
+            return "stale"
+        errors = [
+            of_code(code, self._what, "TransactWriteItems") for code in codes if code != "None"
+        ]
+        for error in errors:
+            if not isinstance(error, (WriteConflict, Throttled, ServiceUnavailable)):
+                raise error
+        return "throttled" if any(isinstance(e, Throttled) for e in errors) else "conflict"
+
+    def _batch(self, keys: Sequence[Item]) -> Iterator[Item]:
+        pending = list(keys)
+        for _ in self.backoff.attempts():
+            with translated(self._what):
+                answer = self._client.batch_get_item(
+                    RequestItems={self.name: {"Keys": pending, "ConsistentRead": True}}
+                )
+            yield from answer["Responses"].get(self.name, [])
+            left = answer.get("UnprocessedKeys", {}).get(self.name)
+            if not left:
+                return
+            pending = list(left["Keys"])
+        raise Throttled(f"{self._what}: {len(pending)} items stayed unread.")

@@ -1,0 +1,284 @@
+"""The ledger, the bucket and the queues in memory: what tests and experiments run on.
+
+The contract suites run on these as on the real ones, so they keep the same promises; they forget
+everything with the process. Each method is atomic, so threads may share them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from ragline.adapters.cursors import decode_cursor, encode_cursor, sort_key
+from ragline.domain import lifecycle
+from ragline.domain.chunks import Part
+from ragline.domain.documents import Document, Partition, Reason, Status
+from ragline.domain.ledger import ChunkState, DocumentPage, Failure, NewDocument
+from ragline.domain.lifecycle import MAX_FAILURES, Record
+from ragline.domain.messages import IndexOp, PageRange
+from ragline.domain.times import check_time, iso, utc_now
+
+_Document = tuple[str, str]
+_Generation = tuple[str, str, int]
+
+
+class MemoryLedger:
+    """``ports.Ledger``."""
+
+    def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
+        self._clock = now
+        self._lock = threading.RLock()
+        self._records: dict[_Document, Record] = {}
+        self._chunks: dict[_Generation, dict[int, ChunkState]] = {}
+        self._ranges: dict[_Generation, set[int]] = {}
+        self._failures: dict[_Document, dict[tuple[object, ...], Failure]] = {}
+        self._claims: dict[tuple[Partition, str], str] = {}
+        self._fields: dict[Partition, set[str]] = {}
+
+    def create(self, new: NewDocument) -> Document:
+        with self._lock:
+            _, record = self._change(
+                new.partition.tenant,
+                new.document_id,
+                lambda old: lifecycle.created(old, new, self._now()),
+                new,
+            )
+            assert record is not None  # noqa: S101 - the rule never refuses
+            return record.document
+
+    def claim_content(self, partition: Partition, checksum: str, document_id: str) -> str:
+        with self._lock:
+            owner = self._claims.get((partition, checksum), document_id)
+            if not lifecycle.owns(self.get(partition.tenant, owner), partition, checksum):
+                owner = document_id
+            self._claims[partition, checksum] = owner
+            return owner
+
+    def get(self, tenant: str, document_id: str) -> Document | None:
+        with self._lock:
+            record = self._records.get((tenant, document_id))
+            return record.document if record else None
+
+    def get_many(self, tenant: str, document_ids: Collection[str]) -> dict[str, Document]:
+        found = ((one, self.get(tenant, one)) for one in set(document_ids))
+        return {one: document for one, document in found if document}
+
+    def list(
+        self,
+        partition: Partition,
+        *,
+        status: Status | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> DocumentPage:
+        """As the port says, of ``since <= created_at < until``."""
+        low = check_time(since, "since") if since else ""
+        high = check_time(until, "until") if until else "9"
+        before = decode_cursor(partition, cursor)[0] if cursor else "9"
+        with self._lock:
+            documents = [record.document for record in self._records.values()]
+        found = sorted(
+            (
+                document
+                for document in documents
+                if lifecycle.listed(document, partition, status)
+                and low <= sort_key(document) < min(high, before)
+            ),
+            key=sort_key,
+            reverse=True,
+        )
+        more = len(found) > limit
+        last = encode_cursor(partition, sort_key(found[limit - 1])) if more else None
+        return DocumentPage(found[:limit], last)
+
+    def begin(self, new: NewDocument, sequencer: str, fingerprint: str) -> Document | None:
+        _, record = self._change(
+            new.partition.tenant,
+            new.document_id,
+            lambda old: lifecycle.begun(old, new, sequencer, fingerprint, self._now()),
+            new,
+        )
+        return record.document if record else None
+
+    def plan_ranges(self, document: Document, ranges: int, pages: int) -> None:
+        self._change(
+            document.partition.tenant,
+            document.document_id,
+            lambda old: lifecycle.planned(old, document.generation, ranges, pages, self._now()),
+        )
+
+    def record_range(self, document: Document, number: int, chunks: int, pages: int) -> None:
+        with self._lock:
+            if not self._wanted(document):
+                return
+            done = self._ranges.setdefault(_generation(document), set())
+            if number not in done:
+                done.add(number)
+                self._count(document, ranges_done=1, chunks_total=chunks, pages_done=pages)
+            self._change(
+                document.partition.tenant,
+                document.document_id,
+                lambda old: lifecycle.split(old, document.generation, self._now()),
+            )
+
+    def record_chunks(
+        self,
+        document: Document,
+        ordinals: Sequence[int],
+        state: ChunkState,
+        reason: Reason | None = None,
+    ) -> None:
+        with self._lock:
+            if not self._wanted(document):
+                return
+            present = self._chunks.setdefault(_generation(document), {})
+            moving = lifecycle.advancing(present, ordinals, state)
+            if not moving:
+                return
+            by = lifecycle.deltas(present, moving, state)
+            present.update(dict.fromkeys(moving, state))
+            self._count(document, **{which.name.lower(): change for which, change in by.items()})
+            if reason and state is ChunkState.FAILED:
+                where = (document.partition.tenant, document.document_id)
+                kept = replace(self._records[where], chunk_reason=lifecycle.bounded(reason))
+                self._records[where] = kept
+
+    def settle(
+        self, tenant: str, document_id: str, generation: int, *, advice: str = ""
+    ) -> Document | None:
+        _, record = self._change(
+            tenant,
+            document_id,
+            lambda old: lifecycle.settled(old, generation, advice, self._now()),
+        )
+        return record.document if record else None
+
+    def fail(
+        self, tenant: str, document_id: str, generation: int, reason: Reason, *, advice: str = ""
+    ) -> None:
+        self._change(
+            tenant,
+            document_id,
+            lambda old: lifecycle.failed(old, generation, reason, advice, self._now()),
+        )
+
+    def record_failure(self, tenant: str, document_id: str, failure: Failure) -> None:
+        now, reason = self._now(), lifecycle.bounded(failure.reason)
+        kind = (failure.generation, reason.stage, reason.code, reason.page, reason.chunk)
+        with self._lock:
+            kinds = self._failures.setdefault((tenant, document_id), {})
+            before = kinds.get(kind)
+            kinds[kind] = Failure(
+                failure.generation,
+                reason,
+                attempts=failure.attempts + (before.attempts if before else 0),
+                first=before.first if before else failure.first or now,
+                last=failure.last or now,
+            )
+
+    def failures(self, tenant: str, document_id: str) -> Sequence[Failure]:
+        """The newest generation's first; at most ``MAX_FAILURES``."""
+        with self._lock:
+            kinds = self._failures.get((tenant, document_id), {})
+            newest_first = sorted(kinds.values(), key=lambda one: -one.generation)
+        return newest_first[:MAX_FAILURES]
+
+    def delete(self, tenant: str, document_id: str, sequencer: str = "") -> Document | None:
+        old, record = self._change(
+            tenant, document_id, lambda old: lifecycle.removed(old, sequencer, self._now())
+        )
+        return old.document if old and record and lifecycle.deletes(old, record) else None
+
+    def metadata_fields(self, partition: Partition) -> frozenset[str]:
+        with self._lock:
+            return frozenset(self._fields.get(partition, ()))
+
+    def _now(self) -> str:
+        return iso(self._clock())
+
+    def _change(
+        self,
+        tenant: str,
+        document_id: str,
+        rule: Callable[[Record | None], Record | None],
+        new: NewDocument | None = None,
+    ) -> tuple[Record | None, Record | None]:
+        """Ask the rule and keep what it says; keep the fields of ``new`` if it says anything."""
+        with self._lock:
+            old = self._records.get((tenant, document_id))
+            record = rule(old)
+            if record is None or record is old:
+                return old, record
+            if new and new.metadata:
+                fields = self._fields.setdefault(new.partition, set())
+                fields.update(lifecycle.new_fields(fields, new))
+            self._records[tenant, document_id] = record
+            return old, record
+
+    def _wanted(self, document: Document) -> bool:
+        now = self.get(document.partition.tenant, document.document_id)
+        return now is not None and now.wants(document.generation)
+
+    def _count(self, document: Document, **by: int) -> None:
+        where = (document.partition.tenant, document.document_id)
+        record = self._records[where]
+        old = record.document.progress
+        moved = {name: getattr(old, name) + change for name, change in by.items()}
+        counted = replace(record.document, progress=replace(old, **moved), updated_at=self._now())
+        self._records[where] = replace(record, document=counted)
+
+
+class MemoryObjects:
+    """``ports.Objects``; a presigned URL names the key and leads nowhere."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, bytes] = {}
+
+    def get(self, key: str) -> bytes | None:
+        return self._objects.get(key)
+
+    def size(self, key: str) -> int | None:
+        found = self._objects.get(key)
+        return None if found is None else len(found)
+
+    def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+        self._objects[key] = data
+
+    def delete(self, keys: Iterable[str]) -> None:
+        for key in list(keys):
+            self._objects.pop(key, None)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        yield from sorted(key for key in self._objects if key.startswith(prefix))
+
+    def presign_put(
+        self, key: str, *, content_type: str, size: int, checksum: str, expires: int
+    ) -> tuple[str, Mapping[str, str]]:
+        headers = {"Content-Type": content_type, "Content-Length": str(size) if size else ""}
+        return f"memory://{key}", {name: value for name, value in headers.items() if value}
+
+
+class MemoryQueues:
+    """``ports.Queues``; ``parts``, ``ranges`` and ``ops`` hold what was sent, in order."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.ranges: list[PageRange] = []
+        self.ops: list[IndexOp] = []
+
+    def send_parts(self, parts: Sequence[Part]) -> None:
+        self.parts.extend(parts)
+
+    def send_ranges(self, ranges: Sequence[PageRange]) -> None:
+        self.ranges.extend(ranges)
+
+    def send_ops(self, ops: Sequence[IndexOp]) -> None:
+        self.ops.extend(ops)
+
+
+def _generation(document: Document) -> _Generation:
+    return (document.partition.tenant, document.document_id, document.generation)

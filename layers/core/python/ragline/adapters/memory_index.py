@@ -1,0 +1,115 @@
+"""A VectorIndex in a dictionary: the fake of the unit tests, and the textbook to rank like."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ragline.domain.chunks import Candidate, Filter, Row
+from ragline.domain.documents import Partition, Scalar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+K1, B = 1.2, 0.75
+
+_STOP_WORDS = (
+    "a an and are as at be but by for if in into is it no not of on or such that the their then "
+    "there these they this to was will with"
+)
+
+# Scripts that put no space between words: one character, one token.
+_ALONE = r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
+_TOKEN = re.compile(rf"{_ALONE}|(?:(?!{_ALONE})[^\W_])+")
+
+
+class MemoryIndex:
+    """Exact cosine and Okapi BM25 over every row; nothing is kept between processes."""
+
+    def __init__(self) -> None:
+        self._partitions: defaultdict[Partition, dict[str, Row]] = defaultdict(dict)
+
+    def upsert(self, partition: Partition, rows: Sequence[Row]) -> None:
+        self._partitions[partition].update((row.chunk_id, row) for row in rows)
+
+    def delete(self, partition: Partition, document_id: str, *, below: int | None = None) -> None:
+        rows = self._partitions[partition]
+        for key, row in list(rows.items()):
+            if row.document_id == document_id and (below is None or row.generation < below):
+                del rows[key]
+
+    def dense(
+        self, partition: Partition, vector: NDArray[np.float32], limit: int, where: Filter
+    ) -> list[Candidate]:
+        rows = self._partitions[partition].values()
+        scored = [(_cosine(row.vector, vector), row) for row in rows if _passes(row, where)]
+        return _best(scored, limit)
+
+    def bm25(self, partition: Partition, query: str, limit: int, where: Filter) -> list[Candidate]:
+        """Scores depend on all rows of the partition, whatever the filter lets through."""
+        rows = list(self._partitions[partition].values())
+        scores = okapi(tokens(query), [Counter(tokens(row.chunk.text)) for row in rows])
+        pairs = zip(scores, rows, strict=True)
+        return _best([(s, row) for s, row in pairs if s > 0 and _passes(row, where)], limit)
+
+    def count(self, partition: Partition, document_id: str | None = None) -> int:
+        rows = self._partitions[partition].values()
+        return sum(1 for row in rows if document_id is None or row.document_id == document_id)
+
+
+def okapi(query: Iterable[str], texts: Sequence[Counter[str]]) -> list[float]:
+    """The BM25 score of each text (its words counted) for a query; 0 where no word occurs.
+
+    Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond (2009), with
+    Lucene's idf, which is never negative.
+    """
+    lengths = [text.total() for text in texts]
+    average = sum(lengths) / len(texts) if any(lengths) else 1.0
+    norms = [K1 * (1 - B + B * length / average) for length in lengths]
+    scores = [0.0] * len(texts)
+    for term in set(query):
+        having = sum(1 for text in texts if term in text)
+        idf = math.log(1 + (len(texts) - having + 0.5) / (having + 0.5))
+        for i, text in enumerate(texts):
+            scores[i] += idf * text[term] * (K1 + 1) / (text[term] + norms[i])
+    return scores
+
+
+def tokens(text: str) -> Iterator[str]:
+    """Lower-case words without accents and stop words; characters where a script has no spaces."""
+    folded = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(char for char in folded if not unicodedata.combining(char))
+    stops = frozenset(_STOP_WORDS.split())
+    return (word for word in _TOKEN.findall(plain) if word not in stops)
+
+
+def _cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    return float(a @ b) / (math.sqrt(float(a @ a)) * math.sqrt(float(b @ b)))
+
+
+def _passes(row: Row, where: Filter) -> bool:
+    page, page_end = row.chunk.page, row.chunk.page_end or row.chunk.page
+    return (
+        (not where.document_ids or row.document_id in where.document_ids)
+        and all(_same(row.metadata.get(key), value) for key, value in where.metadata.items())
+        and (where.page_from is None or (page_end is not None and page_end >= where.page_from))
+        and (where.page_to is None or (page is not None and page <= where.page_to))
+    )
+
+
+def _same(a: Scalar | None, b: Scalar) -> bool:
+    return type(a) is type(b) and a == b
+
+
+def _best(scored: Sequence[tuple[float, Row]], limit: int) -> list[Candidate]:
+    best = heapq.nlargest(limit, scored, key=lambda pair: pair[0])
+    return [
+        Candidate(row.document_id, row.generation, row.chunk, row.filename, row.metadata, score)
+        for score, row in best
+    ]

@@ -1,0 +1,114 @@
+"""The documents bucket on S3, and whatever speaks its language."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from botocore.exceptions import ClientError
+
+from ragline.adapters.aws_errors import error_code, of_code, translated
+from ragline.adapters.backoff import Backoff
+from ragline.domain.errors import SetupError, TransientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_KEYS_PER_DELETE = 1_000
+_ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
+
+
+class S3Objects:
+    """``ports.Objects``. The client signs with ``s3v4``, or ``presign_put`` refuses."""
+
+    def __init__(self, bucket: str, *, client: S3Client, backoff: Backoff | None = None) -> None:
+        self._bucket = bucket
+        self._client = client
+        self._backoff = backoff or Backoff(tries=6)
+        self._what = f"bucket {bucket}"
+
+    def get(self, key: str) -> bytes | None:
+        with translated(self._what):
+            try:
+                answer = self._client.get_object(Bucket=self._bucket, Key=key)
+                return answer["Body"].read()
+            except ClientError as error:
+                if error_code(error) in _ABSENT:
+                    return None
+                raise
+
+    def size(self, key: str) -> int | None:
+        with translated(self._what):
+            try:
+                return self._client.head_object(Bucket=self._bucket, Key=key)["ContentLength"]
+            except ClientError as error:
+                if error_code(error) in _ABSENT:
+                    return None
+                raise
+
+    def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+        with translated(self._what):
+            self._client.put_object(
+                Bucket=self._bucket, Key=key, Body=data, ContentType=content_type
+            )
+
+    def delete(self, keys: Iterable[str]) -> None:
+        left = iter(keys)
+        while some := list(islice(left, _KEYS_PER_DELETE)):
+            self._delete(some)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        pages = self._client.get_paginator("list_objects_v2")
+        with translated(self._what):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+                for found in page.get("Contents", []):
+                    yield found["Key"]
+
+    def presign_put(
+        self, key: str, *, content_type: str, size: int, checksum: str, expires: int
+    ) -> tuple[str, Mapping[str, str]]:
+        """As the port says; an empty type, checksum or a size of 0 is left open.
+
+        Raises:
+            SetupError: the client's signatures do not cover the headers.
+        """
+        params: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
+        headers: dict[str, str] = {}
+        if content_type:
+            params["ContentType"] = headers["Content-Type"] = content_type
+        if size:
+            params["ContentLength"], headers["Content-Length"] = size, str(size)
+        if checksum:
+            digest = base64.b64encode(bytes.fromhex(checksum)).decode()
+            params["ChecksumSHA256"] = headers["x-amz-checksum-sha256"] = digest
+        with translated(self._what):
+            url = self._client.generate_presigned_url(
+                "put_object", Params=params, ExpiresIn=expires
+            )
+        signed = parse_qs(urlsplit(url).query).get("X-Amz-SignedHeaders", [""])[0].split(";")
+        if loose := sorted(name for name in headers if name.lower() not in signed):
+            raise SetupError(
+                f"{self._what}: the upload's signature leaves out {', '.join(loose)}; "
+                "make the S3 client with signature_version='s3v4'."
+            )
+        return url, headers
+
+    def _delete(self, keys: Sequence[str]) -> None:
+        """Delete at most 1,000 keys; S3 answers 200 even where it deleted nothing."""
+        for attempt in self._backoff.attempts():
+            with translated(self._what):
+                answer = self._client.delete_objects(
+                    Bucket=self._bucket,
+                    Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True},
+                )
+            refused = [one for one in answer.get("Errors", []) if one.get("Code") not in _ABSENT]
+            if not refused:
+                return
+            for one in refused:
+                error = of_code(one.get("Code", "unknown"), self._what, "DeleteObjects")
+                if not isinstance(error, TransientError) or attempt + 1 == self._backoff.tries:
+                    raise error
+            keys = [one["Key"] for one in refused]

@@ -1,0 +1,111 @@
+"""The queues on SQS.
+
+SendMessageBatch succeeds as a whole and fails in parts: entries in ``Failed`` were not sent, and
+are sent again. On the FIFO queue a later message must not overtake one that failed, so a batch
+holds at most one message of each group, and a group goes on only when its message is through.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ragline.adapters.aws_errors import of_code, translated
+from ragline.adapters.backoff import Backoff
+from ragline.domain.chunks import Part
+from ragline.domain.documents import Partition
+from ragline.domain.errors import ServiceUnavailable, TransientError
+from ragline.domain.messages import IndexOp, PageRange, PartReady
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef as Entry
+
+_BATCH = 10
+_LONGEST_GROUP = 128
+
+
+class SqsQueues:
+    """``ports.Queues``."""
+
+    def __init__(
+        self,
+        client: SQSClient,
+        *,
+        chunks_url: str,
+        pages_url: str,
+        index_ops_url: str,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._client = client
+        self._chunks_url = chunks_url
+        self._pages_url = pages_url
+        self._index_ops_url = index_ops_url
+        self._backoff = backoff or Backoff(tries=6, first=0.05)
+
+    def send_parts(self, parts: Sequence[Part]) -> None:
+        bodies = [PartReady.of(part).model_dump_json() for part in parts]
+        self._send(self._chunks_url, [{"Id": "", "MessageBody": body} for body in bodies])
+
+    def send_ranges(self, ranges: Sequence[PageRange]) -> None:
+        bodies = [one.model_dump_json() for one in ranges]
+        self._send(self._pages_url, [{"Id": "", "MessageBody": body} for body in bodies])
+
+    def send_ops(self, ops: Sequence[IndexOp]) -> None:
+        groups: dict[str, list[Entry]] = {}
+        for op in ops:
+            group = group_id(op.partition)
+            groups.setdefault(group, []).append(_ordered(group, op.model_dump_json()))
+        for turn in range(max(map(len, groups.values()), default=0)):
+            wave = [entries[turn] for entries in groups.values() if turn < len(entries)]
+            self._send(self._index_ops_url, wave)
+
+    def _send(self, url: str, entries: Sequence[Entry]) -> None:
+        for batch in _batches(entries):
+            self._send_batch(url, batch)
+
+    def _send_batch(self, url: str, batch: Sequence[Entry]) -> None:
+        """Send at most ten messages, all of them.
+
+        Raises:
+            ServiceUnavailable: some could not be sent however often we tried; says how many.
+        """
+        what = f"queue {url.rsplit('/', 1)[-1]}"
+        for _ in self._backoff.attempts():
+            numbered: list[Entry] = [{**one, "Id": str(n)} for n, one in enumerate(batch)]
+            with translated(what):
+                answer = self._client.send_message_batch(QueueUrl=url, Entries=numbered)
+            failed = answer.get("Failed", [])
+            if not failed:
+                return
+            for one in failed:
+                error = of_code(one.get("Code", "unknown"), what, "SendMessageBatch")
+                if one.get("SenderFault") and not isinstance(error, TransientError):
+                    raise error
+            batch = [batch[int(one["Id"])] for one in failed]
+        raise ServiceUnavailable(f"{what}: {len(batch)} messages could not be sent.")
+
+
+def group_id(partition: Partition) -> str:
+    """The partition's name as a MessageGroupId; a hash of it if it is too long for one."""
+    name = str(partition)
+    if len(name) <= _LONGEST_GROUP:
+        return name
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _ordered(group: str, body: str) -> Entry:
+    return {
+        "Id": "",
+        "MessageBody": body,
+        "MessageGroupId": group,
+        "MessageDeduplicationId": hashlib.sha256(body.encode()).hexdigest(),
+    }
+
+
+def _batches(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    left = iter(entries)
+    while some := list(islice(left, _BATCH)):
+        yield some

@@ -1,0 +1,48 @@
+"""The HTTP API as an ASGI application."""
+
+from __future__ import annotations
+
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+import ragline
+from ragline.api import problems, routes_documents, routes_query, routes_system
+from ragline.api.boundary import Boundary, Cors
+from ragline.api.dependencies import Dependencies, known_parameters
+from ragline.api.openapi import DocumentedApp
+from ragline.domain.errors import RaglineError
+
+OPENAPI_URL = "/api/v2/openapi.json"
+
+
+def create_app(dependencies: Dependencies) -> FastAPI:
+    """Nothing of ``dependencies`` is called until a request needs it."""
+    app = DocumentedApp(
+        title="Ragline",
+        version=ragline.__version__,
+        description="From a dropped file to a cited passage. Errors are problem+json (RFC 9457); "
+        "their `code` is stable. Times are ISO 8601, UTC.",
+        openapi_url=OPENAPI_URL,
+        # The documentation pages load their scripts from elsewhere: no use offline.
+        docs_url=None,
+        redoc_url=None,
+        # A redirect would lose the stage's prefix; a path with one slash too many is a 404.
+        redirect_slashes=False,
+        dependencies=[Depends(known_parameters)],
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.dependencies = dependencies
+    for router in (routes_system.router, routes_documents.router, routes_query.router):
+        app.include_router(router)
+    app.add_exception_handler(RaglineError, problems.on_ragline_error)
+    app.add_exception_handler(HTTPException, problems.on_http_exception)
+    app.add_exception_handler(RequestValidationError, problems.on_invalid_request)
+    app.add_middleware(Cors, settings=dependencies.settings)
+    app.add_middleware(Boundary)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

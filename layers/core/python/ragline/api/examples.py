@@ -1,0 +1,161 @@
+"""The examples in the OpenAPI document. A test validates each against its model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Example = dict[str, Any]
+
+_ID = "01JD4Z8Q3V5W7X9Y1A2B3C4D5E"
+_SUM = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+_TYPE = "application/pdf"
+_TIME = "2026-01-31T12:00:00.000Z"
+
+REGISTER: Example = {
+    "filename": "annual-report.pdf",
+    "size": 482_133,
+    "content_type": _TYPE,
+    "collection": "reports",
+    "metadata": {"year": 2025, "region": "emea"},
+    "checksum": _SUM,
+}
+REGISTERED: Example = {
+    "document_id": _ID,
+    "job_id": _ID,
+    "status": "awaiting_upload",
+    "duplicate": False,
+    "upload": {
+        "method": "PUT",
+        "url": "https://bucket.s3.amazonaws.com/uploads/…?X-Amz-Signature=…",
+        "headers": {"content-type": _TYPE, "content-length": "482133"},
+        "expires_in": 3_600,
+    },
+}
+DUPLICATE: Example = {
+    "document_id": _ID,
+    "job_id": _ID,
+    "status": "indexed",
+    "duplicate": True,
+    "upload": None,
+}
+UPLOAD: Example = {
+    "file": "(the file's bytes)",
+    "collection": "reports",
+    "metadata": '{"year": 2025, "region": "emea"}',
+}
+ACCEPTED: Example = {"job_id": _ID, "document_id": _ID, "status": "accepted"}
+DOCUMENT: Example = {
+    "document_id": _ID,
+    "job_id": _ID,
+    "collection": "reports",
+    "filename": "annual-report.pdf",
+    "content_type": _TYPE,
+    "size": 482_133,
+    "checksum": _SUM,
+    "metadata": {"year": 2025, "region": "emea"},
+    "status": "processing",
+    "progress": {
+        "percent": "45%",
+        "pages_total": 40,
+        "pages_done": 40,
+        "chunks_total": 100,
+        "embedded": 30,
+        "indexed": 30,
+        "failed": 0,
+    },
+    "generation": 1,
+    "live_generation": 0,
+    "reason": None,
+    "advice": None,
+    "timings": {"split": "2026-01-31T12:00:04.000Z"},
+    "created_at": _TIME,
+    "updated_at": "2026-01-31T12:00:09.000Z",
+}
+DOCUMENTS: Example = {"documents": [DOCUMENT], "cursor": None}
+CHUNKS: Example = {
+    "document_id": _ID,
+    "generation": 1,
+    "chunks": [
+        {
+            "chunk_id": f"{_ID}:1:0",
+            "ordinal": 0,
+            "text": "Revenue grew by 12 % to 4.1 billion euros.",
+            "tokens": 13,
+            "page": 3,
+            "page_end": 3,
+            "headings": ["Results", "Revenue"],
+            "span": {"start": 1_024, "end": 1_066},
+        }
+    ],
+    "cursor": "MToxNg",
+}
+FAILURES: Example = {
+    "document_id": _ID,
+    "failures": [
+        {
+            "generation": 1,
+            "reason": {
+                "code": "embedding_failed",
+                "message": "The model gave no finite vector for this text.",
+                "stage": "embed",
+                "page": 7,
+                "chunk": 21,
+            },
+            "attempts": 1,
+            "first": _TIME,
+            "last": _TIME,
+        }
+    ],
+}
+QUERY: Example = {
+    "question": "How much did revenue grow?",
+    "collection": "reports",
+    "top_k": 5,
+    "mode": "hybrid",
+    "filters": {"metadata": {"year": 2025}, "page": {"from": 1, "to": 20}},
+    "explain": True,
+}
+ANSWER: Example = {
+    "hits": [
+        {
+            "rank": 1,
+            "score": 0.032,
+            "text": "Revenue grew by 12 % to 4.1 billion euros.",
+            "document_id": _ID,
+            "chunk_id": f"{_ID}:1:0",
+            "ordinal": 0,
+            "filename": "annual-report.pdf",
+            "page": 3,
+            "page_end": 3,
+            "headings": ["Results", "Revenue"],
+            "span": {"start": 1_024, "end": 1_066},
+            "metadata": {"year": 2025, "region": "emea"},
+            "legs": {"dense": {"rank": 1, "score": 0.71}, "bm25": {"rank": 2, "score": 8.4}},
+        }
+    ],
+    "legs": {"dense": 100, "bm25": 37},
+    "timings_ms": {"embed": 11.2, "dense": 14.0, "bm25": 9.1, "ledger": 4.3, "total": 31.5},
+}
+HEALTH: Example = {"status": "ok"}
+INFO: Example = {
+    "name": "ragline",
+    "version": "0.1.0",
+    "components": {
+        "ledger": {"state": "ok"},
+        "index": {"state": "ok", "rows": 12_408},
+        "model": {
+            "state": "ok",
+            "fingerprint": "all-minilm-l6-v2-1-int8",
+            "precision": "int8",
+            "dimensions": 384,
+        },
+    },
+    "limits": {
+        "max_file_bytes": 268_435_456,
+        "max_direct_upload_bytes": 4_500_000,
+        "max_pages": 5_000,
+        "max_chunks": 100_000,
+        "max_query_characters": 2_000,
+        "max_top_k": 100,
+    },
+}

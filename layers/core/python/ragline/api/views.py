@@ -1,0 +1,123 @@
+"""Domain objects as the API shows them."""
+
+from __future__ import annotations
+
+from ragline.api import schemas
+from ragline.domain.chunks import Chunk, chunk_id
+from ragline.domain.documents import Document, Reason
+from ragline.domain.ledger import Failure
+from ragline.usecases.search import Hit, SearchResult
+from ragline.usecases.upload import Registered
+
+
+def document(found: Document) -> schemas.DocumentView:
+    progress = found.progress
+    return schemas.DocumentView(
+        document_id=found.document_id,
+        job_id=found.document_id,
+        collection=found.partition.collection,
+        filename=found.filename,
+        content_type=found.content_type,
+        size=found.size,
+        checksum=found.checksum,
+        metadata=dict(found.metadata),
+        status=found.status,
+        progress=schemas.ProgressView(
+            percent=f"{progress.percent}%",
+            pages_total=progress.pages_total,
+            pages_done=progress.pages_done,
+            chunks_total=progress.chunks_total,
+            embedded=progress.embedded,
+            indexed=progress.indexed,
+            failed=progress.failed,
+        ),
+        generation=found.generation,
+        live_generation=found.live_generation,
+        reason=reason(found.reason) if found.reason else None,
+        advice=found.advice or None,
+        timings=dict(found.timings),
+        created_at=found.created_at,
+        updated_at=found.updated_at,
+    )
+
+
+def reason(why: Reason) -> schemas.ReasonView:
+    return schemas.ReasonView(
+        code=why.code, message=why.message, stage=why.stage, page=why.page, chunk=why.chunk
+    )
+
+
+def failure(found: Failure) -> schemas.FailureView:
+    return schemas.FailureView(
+        generation=found.generation,
+        reason=reason(found.reason),
+        attempts=found.attempts,
+        first=found.first,
+        last=found.last,
+    )
+
+
+def chunk(document_id: str, generation: int, found: Chunk) -> schemas.ChunkView:
+    return schemas.ChunkView(
+        chunk_id=chunk_id(document_id, generation, found.ordinal),
+        ordinal=found.ordinal,
+        text=found.text,
+        tokens=found.tokens,
+        page=found.page,
+        page_end=found.page_end,
+        headings=list(found.headings),
+        span=schemas.Span(start=found.start, end=found.end),
+    )
+
+
+def answer(result: SearchResult, *, explain: bool) -> schemas.QueryAnswer:
+    return schemas.QueryAnswer(
+        hits=[_hit(rank, hit, explain) for rank, hit in enumerate(result.hits, start=1)],
+        legs=dict(result.legs),
+        timings_ms=dict(result.timings_ms),
+    )
+
+
+def _hit(rank: int, hit: Hit, explain: bool) -> schemas.HitView:
+    candidate = hit.candidate
+    found = candidate.chunk
+    places = {
+        name: schemas.LegView(rank=place.rank, score=place.score)
+        for name, place in hit.ranks.items()
+    }
+    return schemas.HitView(
+        rank=rank,
+        score=hit.score,
+        text=found.text,
+        document_id=candidate.document_id,
+        chunk_id=candidate.chunk_id,
+        ordinal=found.ordinal,
+        filename=candidate.filename,
+        page=found.page,
+        page_end=found.page_end,
+        headings=list(found.headings),
+        span=schemas.Span(start=found.start, end=found.end),
+        metadata=dict(candidate.metadata),
+        legs=places if explain else None,
+    )
+
+
+def registered(done: Registered) -> schemas.RegisteredView:
+    target = done.upload and schemas.UploadTarget(
+        url=done.upload.url, headers=dict(done.upload.headers), expires_in=done.upload.expires
+    )
+    return schemas.RegisteredView(
+        document_id=done.document.document_id,
+        job_id=done.document.document_id,
+        status=done.document.status,
+        duplicate=done.duplicate,
+        upload=target,
+    )
+
+
+def accepted(done: Registered) -> schemas.Accepted:
+    return schemas.Accepted(
+        job_id=done.document.document_id,
+        document_id=done.document.document_id,
+        duplicate=True if done.duplicate else None,
+    )

@@ -1,0 +1,100 @@
+"""The API's answers, as far as the command line reads them. Fields it does not know are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ragline.domain.documents import TERMINAL
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    def raw(self) -> dict[str, Any]:
+        """As the API gave it."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+class Reason(Answer):
+    code: str = ""
+    message: str = ""
+    page: int | None = None
+    chunk: int | None = None
+
+
+class Progress(Answer):
+    percent: str = "0%"
+    pages_total: int = 0
+    pages_done: int = 0
+    chunks_total: int = 0
+    embedded: int = 0
+    indexed: int = 0
+    failed: int = 0
+
+    @property
+    def hundredths(self) -> int:
+        digits = self.percent.removesuffix("%")
+        return int(digits) if digits.isdigit() else 0
+
+
+class DocumentView(Answer):
+    document_id: str
+    collection: str = ""
+    filename: str = ""
+    status: str = ""
+    progress: Progress = Field(default_factory=Progress)
+    reason: Reason | None = None
+    advice: str | None = ""
+    size: int | None = None
+    created_at: str | None = ""
+    updated_at: str | None = ""
+
+    @property
+    def ended(self) -> bool:
+        return self.status in TERMINAL
+
+
+class Listing(Answer):
+    documents: list[DocumentView] = Field(default_factory=list)
+    cursor: str | None = None
+
+
+class Upload(BaseModel):
+    """Where the bytes go. ``url`` is a secret for as long as it lives: never print it."""
+
+    method: str = "PUT"
+    url: str = Field(repr=False)
+    headers: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Registered(Answer):
+    document_id: str
+    status: str = ""
+    duplicate: bool = False
+    upload: Upload | None = None
+
+
+class LegRank(Answer):
+    rank: int
+    score: float
+
+
+class Hit(Answer):
+    rank: int
+    score: float
+    text: str
+    document_id: str
+    chunk_id: str = ""
+    filename: str = ""
+    page: int | None = None
+    page_end: int | None = None
+    headings: list[str] = Field(default_factory=list)
+    legs: dict[str, LegRank] | None = None
+
+
+class Hits(Answer):
+    hits: list[Hit] = Field(default_factory=list)
+    timings_ms: dict[str, float] = Field(default_factory=dict)

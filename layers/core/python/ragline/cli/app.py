@@ -1,0 +1,64 @@
+"""The `ragline` command: wires the commands together, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+import ragline
+from ragline.cli import demo, documents, exits, logs, push, search, stack
+
+app = typer.Typer(
+    name="ragline",
+    cls=exits.Guarded,
+    help="From a dropped file to a cited passage: a document pipeline on AWS, or on this machine.",
+    epilog=exits.EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command, _panel in (
+    (demo.demo, "The stack"),
+    (stack.up, "The stack"),
+    (stack.down, "The stack"),
+    (stack.info, "The stack"),
+    (logs.logs, "The stack"),
+    (stack.model, "The stack"),
+    (push.push, "Documents"),
+    (documents.status, "Documents"),
+    (documents.ls, "Documents"),
+    (documents.rm, "Documents"),
+    (search.search, "Documents"),
+):
+    app.command(rich_help_panel=_panel, epilog=exits.EPILOG)(_command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ragline {ragline.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+    ] = False,
+) -> None:
+    pass  # a docstring here would replace the application's help
+
+
+def main() -> None:
+    try:
+        app()
+    except SystemExit as end:
+        if end.code == exits.INTERRUPTED:
+            # Threads may hang in a read for a minute; Python would wait for them.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(exits.INTERRUPTED)
+        raise

@@ -1,0 +1,154 @@
+"""`ragline status`, `ls` and `rm`: what became of documents, and away with them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from ragline.cli import exits, options
+from ragline.cli.answers import DocumentView
+from ragline.cli.client import Client
+from ragline.cli.outside import Outside
+from ragline.cli.screen import Screen, line, status_text
+from ragline.cli.target import Choice, address
+from ragline.domain.documents import Status
+from ragline.domain.errors import NotFound, RaglineError, SetupError
+
+
+def status(
+    ctx: typer.Context,
+    document_id: Annotated[str, typer.Argument(metavar="DOCUMENT_ID")],
+    as_json: options.AsJson = False,
+    stack: options.StackName = None,
+    profile: options.Profile = None,
+    endpoint: options.Endpoint = None,
+    region: options.Region = None,
+) -> None:
+    """Say how far a document is, and why if it failed. Exits with 1 if it failed, even in part."""
+    outside, screen = Outside.of(ctx), Screen(as_json)
+    with Client(address(Choice(stack, profile, endpoint, region), outside), outside) as client:
+        document = client.document(document_id)
+    screen.give(document.raw())
+    screen.show(_details(document))
+    if document.status in {Status.FAILED, Status.PARTIAL}:
+        raise typer.Exit(exits.FAILED)
+
+
+def ls(
+    ctx: typer.Context,
+    collection: options.Collection = "default",
+    of_status: Annotated[
+        Status | None, typer.Option("--status", help="Only documents of this status.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 50,
+    as_json: options.AsJson = False,
+    stack: options.StackName = None,
+    profile: options.Profile = None,
+    endpoint: options.Endpoint = None,
+    region: options.Region = None,
+) -> None:
+    """List the documents of a collection, newest first."""
+    outside, screen = Outside.of(ctx), Screen(as_json)
+    with Client(address(Choice(stack, profile, endpoint, region), outside), outside) as client:
+        # One more than wanted tells whether there are more.
+        found = list(client.documents(collection, status=of_status, limit=limit + 1))
+    more, found = len(found) > limit, found[:limit]
+    screen.give({"documents": [each.raw() for each in found], "more": more})
+    screen.show(_table(found) if found else Text(f"no documents in {collection}.", style="dim"))
+    if more and not as_json:
+        screen.say(f"there are more; --limit {limit * 4} shows more of them.")
+
+
+def rm(
+    ctx: typer.Context,
+    document_ids: Annotated[list[str], typer.Argument(metavar="DOCUMENT_ID...")],
+    as_json: options.AsJson = False,
+    stack: options.StackName = None,
+    profile: options.Profile = None,
+    endpoint: options.Endpoint = None,
+    region: options.Region = None,
+) -> None:
+    """Delete documents. No query finds them from that moment on."""
+    outside, screen = Outside.of(ctx), Screen(as_json)
+    deleted: list[str] = []
+    failed: list[tuple[str, RaglineError]] = []
+    with Client(address(Choice(stack, profile, endpoint, region), outside), outside) as client:
+        for document_id in dict.fromkeys(document_ids):
+            try:
+                client.delete(document_id)
+            except SetupError:
+                raise
+            except RaglineError as error:
+                failed.append((document_id, error))
+                screen.err.print(Text(f"error: {document_id}: {line(str(error))}", style="red"))
+            else:
+                deleted.append(document_id)
+                screen.show(Text(f"deleted {document_id}"))
+    screen.give(
+        {
+            "deleted": deleted,
+            "failed": [
+                {"document_id": document_id, "code": why.code, "message": str(why)}
+                for document_id, why in failed
+            ],
+        }
+    )
+    if failed:
+        absent = all(isinstance(why, NotFound) for _, why in failed)
+        raise typer.Exit(exits.NOT_FOUND if absent else exits.FAILED)
+
+
+def _table(documents: list[DocumentView]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("document", no_wrap=True)
+    table.add_column("file", overflow="fold")
+    table.add_column("status", no_wrap=True)
+    table.add_column("chunks", justify="right", no_wrap=True)
+    table.add_column("created")
+    for each in documents:
+        table.add_row(
+            Text(each.document_id),
+            Text(line(each.filename)),
+            status_text(each.status),
+            str(each.progress.chunks_total or ""),
+            (each.created_at or "")[:19].replace("T", " "),
+        )
+    return table
+
+
+def _details(document: DocumentView) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    progress, reason = document.progress, document.reason
+    rows: list[tuple[str, Any]] = [
+        ("document", Text(document.document_id)),
+        ("file", Text(line(document.filename))),
+        ("collection", Text(line(document.collection))),
+        ("status", status_text(document.status)),
+        ("progress", progress.percent),
+        ("pages", f"{progress.pages_done} of {progress.pages_total}"),
+        (
+            "chunks",
+            f"{progress.chunks_total}: {progress.indexed} indexed, {progress.embedded} embedded, "
+            f"{progress.failed} failed",
+        ),
+    ]
+    if not progress.pages_total:
+        rows = [row for row in rows if row[0] != "pages"]
+    if reason:
+        place = "".join(
+            f", {name} {value}"
+            for name, value in (("page", reason.page), ("chunk", reason.chunk))
+            if value is not None
+        )
+        rows.append(("reason", Text(f"{line(reason.message)} ({reason.code}{place})", "red")))
+    if document.advice:
+        rows.append(("advice", Text(line(document.advice))))
+    rows += [("created", document.created_at or ""), ("updated", document.updated_at or "")]
+    for name, value in rows:
+        table.add_row(name, value)
+    return table

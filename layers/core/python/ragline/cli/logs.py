@@ -1,0 +1,195 @@
+"""`ragline logs`: what the functions wrote, one line each, of one function or of all."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from ragline.cli import aws, options
+from ragline.cli.outside import Outside
+from ragline.cli.screen import Screen, line
+from ragline.cli.target import Choice, account
+from ragline.domain.errors import NotFound
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
+# What every line has and nobody reads; --json shows all of it.
+_UNSHOWN = {"level", "location", "message", "timestamp", "service", "cold_start", "sampling_rate"}
+_UNSHOWN |= {"function_name", "function_arn", "function_memory_size", "function_request_id"}
+_UNSHOWN |= {"xray_trace_id"}
+_REPORT = re.compile(r"REPORT RequestId: .*?\bDuration: ([\d.]+ ms).*\bMemory Used: (\d+ MB)")
+_FOLLOW_PAUSE = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line that a function wrote. ``time`` is in milliseconds since 1970."""
+
+    time: int
+    function: str
+    message: str
+    event_id: str
+
+
+def logs(
+    ctx: typer.Context,
+    function: Annotated[
+        str | None, typer.Argument(help="splitter, embedder, …; all of them if left out.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until interrupted.")
+    ] = False,
+    since: Annotated[
+        str, typer.Option(help="How far back: 30s, 10m, 2h, 1d, or a time in ISO 8601.")
+    ] = "10m",
+    as_json: options.AsJson = False,
+    stack: options.StackName = None,
+    profile: options.Profile = None,
+    endpoint: options.Endpoint = None,
+    region: options.Region = None,
+) -> None:
+    """Show what the functions logged; --json leaves nothing out."""
+    outside, screen = Outside.of(ctx), Screen(as_json)
+    start = _milliseconds(since, datetime.now(UTC))
+    where = account(Choice(stack, profile, endpoint, region), outside)
+    known = aws.function_names(where.client("cloudformation"), where.stack)
+    groups = {
+        f"/aws/lambda/{known[name]}": _short(name) for name in _chosen(known, function, where.stack)
+    }
+    entries = read(where.client("logs"), groups, start, sleep=outside.sleep if follow else None)
+    for entry in entries:
+        screen.give_line(_answer(entry))
+        if not _noise(entry.message):
+            screen.show_line(_line(entry))
+
+
+def read(
+    client: Any,
+    groups: Mapping[str, str],
+    start: int,
+    *,
+    sleep: Callable[[float], None] | None,
+) -> Iterator[Entry]:
+    """The entries since ``start``, in order of time; goes on for ever if it may ``sleep``.
+
+    ``groups`` maps log groups to what to call them.
+    """
+    seen: set[str] = set()
+    latest = start
+    while True:
+        # A little overlap: entries of several streams do not arrive in the order of their times.
+        begin = max(start, latest - 10_000)
+        fresh = [
+            entry
+            for group, name in groups.items()
+            for entry in _group(client, group, name, begin)
+            if entry.event_id not in seen
+        ]
+        fresh.sort(key=lambda entry: entry.time)
+        yield from fresh
+        if sleep is None:
+            return
+        seen.update(entry.event_id for entry in fresh)
+        latest = max([latest, *(entry.time for entry in fresh)])
+        sleep(_FOLLOW_PAUSE)
+
+
+def _group(client: Any, group: str, name: str, start: int) -> Iterator[Entry]:
+    token: dict[str, str] = {}
+    while True:
+        with aws.translated(f"reading the log group {group}"):
+            try:
+                page = client.filter_log_events(logGroupName=group, startTime=start, **token)
+            except client.exceptions.ResourceNotFoundException:
+                return  # the function has not run yet
+        for event in page["events"]:
+            message = event["message"].rstrip()
+            identity = event.get("eventId") or f"{group}/{event['timestamp']}/{message}"
+            yield Entry(event["timestamp"], name, message, identity)
+        if not page.get("nextToken"):
+            return
+        token = {"nextToken": page["nextToken"]}
+
+
+def _chosen(known: Mapping[str, str], function: str | None, stack: str) -> list[str]:
+    if function is None:
+        return list(known)
+    wanted = _letters(function)
+    found = [name for name in known if wanted in {_letters(_short(name)), _letters(known[name])}]
+    if not found:
+        names = ", ".join(sorted(_short(name) for name in known)) or "none"
+        raise NotFound(f"stack {stack} has no function {function}; it has: {names}.")
+    return found
+
+
+def _short(logical: str) -> str:
+    """``DeadLettersFunction`` → ``dead_letters``: as the functions' folders are called."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", logical.removesuffix("Function")).lower()
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _milliseconds(since: str, now: datetime) -> int:
+    if ago := re.fullmatch(r"(\d{1,6})([smhd])", since):
+        return int((now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})).timestamp() * 1000)
+    try:
+        moment = datetime.fromisoformat(since)
+    except ValueError:
+        raise typer.BadParameter(
+            f"--since {since!r}: use 30s, 10m, 2h, 1d or a time in ISO 8601."
+        ) from None
+    return int((moment if moment.tzinfo else moment.astimezone()).timestamp() * 1000)
+
+
+def _fields(message: str) -> dict[str, Any] | None:
+    """The fields of a line that is a JSON object; None for any other line."""
+    try:
+        fields = json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+def _noise(message: str) -> bool:
+    """What Lambda writes around every call, and what only a metrics reader reads (EMF)."""
+    if message.startswith(("START RequestId:", "END RequestId:", "INIT_START ")):
+        return True
+    return "_aws" in (_fields(message) or ())
+
+
+def _answer(entry: Entry) -> dict[str, Any]:
+    time = datetime.fromtimestamp(entry.time / 1000, UTC).isoformat(timespec="milliseconds")
+    fields = _fields(entry.message)
+    return {
+        "time": time,
+        "function": entry.function,
+        "message": entry.message if fields is None else fields,
+    }
+
+
+def _line(entry: Entry) -> Text:
+    clock = datetime.fromtimestamp(entry.time / 1000).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    shown = Text(f"{clock} ", style="dim").append(f"{entry.function:<12} ", style="cyan")
+    fields = _fields(entry.message)
+    if fields is None:
+        report = _REPORT.match(line(entry.message))
+        text = f"took {report[1]}, memory {report[2]}" if report else line(entry.message)
+        return shown.append(text, style="dim")
+    level = str(fields.get("level", "")).upper()
+    message = fields.get("message", "")
+    text = message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
+    shown.append(f"{level:<7} ", style=_STYLES.get(level, "dim")).append(line(text))
+    for name, value in fields.items():
+        if name not in _UNSHOWN and value not in (None, "", {}, []):
+            written = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            shown.append(f" {line(name)}=", style="dim").append(line(written))
+    return shown

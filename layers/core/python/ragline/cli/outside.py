@@ -1,0 +1,119 @@
+"""What the commands reach outside of this process. Tests hand in another ``Outside``."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import typer
+
+if TYPE_CHECKING:
+    import httpx
+
+Say = Callable[[str], None]
+
+
+class Running(Protocol):
+    """A local cloud that runs."""
+
+    @property
+    def endpoint_url(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def keep(self) -> bool: ...
+
+
+class Local(Protocol):
+    """The local cloud, its deployment and the model: all that ``up`` needs."""
+
+    def running(self, directory: Path) -> Running | None: ...
+
+    def start(self, directory: Path, *, port: int, keep: bool, say: Say) -> Running: ...
+
+    def stop(self, directory: Path, say: Say) -> bool:
+        """False if none ran."""
+
+    def deploy(
+        self,
+        endpoint_url: str,
+        template: Path,
+        *,
+        stack: str,
+        parameters: Mapping[str, str],
+        say: Say,
+    ) -> Mapping[str, str]: ...
+
+    def model(self, precision: Literal["int8", "fp32"]) -> Path: ...
+
+
+class ThisMachine:
+    """The real ``Local``. Its modules are loaded only by the commands that use them."""
+
+    def running(self, directory: Path) -> Running | None:
+        from ragline.local import cloud
+
+        return cloud.running(directory)
+
+    def start(self, directory: Path, *, port: int, keep: bool, say: Say) -> Running:
+        from ragline.local import cloud
+
+        return cloud.start(directory, port=port, keep=keep, say=say)
+
+    def stop(self, directory: Path, say: Say) -> bool:
+        from ragline.local import cloud
+
+        return cloud.stop(directory, say)
+
+    def deploy(
+        self,
+        endpoint_url: str,
+        template: Path,
+        *,
+        stack: str,
+        parameters: Mapping[str, str],
+        say: Say,
+    ) -> Mapping[str, str]:
+        from ragline.local import deploy
+
+        return deploy.deploy(endpoint_url, template, stack=stack, parameters=parameters, say=say)
+
+    def model(self, precision: Literal["int8", "fp32"]) -> Path:
+        from ragline.embedding import prepare
+
+        return prepare.ensure(precision)
+
+
+def aws_session(
+    profile: str | None, region: str | None, key_id: str | None = None, secret: str | None = None
+) -> Any:
+    import boto3
+
+    return boto3.Session(
+        profile_name=profile,
+        region_name=region,
+        aws_access_key_id=key_id,
+        aws_secret_access_key=secret,
+    )
+
+
+@dataclass(frozen=True)
+class Outside:
+    local: Local = field(default_factory=ThisMachine)
+    transport: httpx.BaseTransport | None = None
+    session: Callable[..., Any] = aws_session
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    directory: Callable[[], Path] = Path.cwd
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+    @classmethod
+    def of(cls, ctx: typer.Context) -> Outside:
+        """The one that the command line was started with."""
+        return ctx.obj if isinstance(ctx.obj, cls) else cls()

@@ -1,0 +1,185 @@
+"""`ragline push`: files in, a table of what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from ragline.cli import exits, options
+from ragline.cli.client import Client
+from ragline.cli.files import expand, pairs
+from ragline.cli.outside import Outside
+from ragline.cli.screen import Screen, line, status_text
+from ragline.cli.target import Choice, address
+from ragline.cli.uploads import Sent, follow_all, send_all
+from ragline.domain.documents import Scalar
+
+ON_SCREEN = 8
+DEFAULT_TIMEOUT = 900.0
+
+
+def push(
+    ctx: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(metavar="FILES|FOLDERS...")],
+    collection: options.Collection = "default",
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option("--metadata", "-m", help="name=value, kept with every file; repeatable."),
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until every document has ended.")] = True,
+    timeout: Annotated[
+        float, typer.Option(min=0, help="Give up waiting after this many seconds.")
+    ] = DEFAULT_TIMEOUT,
+    as_json: options.AsJson = False,
+    stack: options.StackName = None,
+    profile: options.Profile = None,
+    endpoint: options.Endpoint = None,
+    region: options.Region = None,
+) -> None:
+    """Send files (or folders of them) and, unless told not to, wait until they can be searched.
+
+    Bytes that the collection already holds are not sent again. A value of --metadata that is a
+    number or true or false is kept as that; quote it within (name='"7"') to keep it as text.
+    """
+    outside, screen = Outside.of(ctx), Screen(as_json)
+    kept = pairs(metadata or (), "--metadata")
+    files = expand(paths)
+    if not files:
+        raise typer.BadParameter("there are no files in what you named (hidden ones are left out).")
+    with Client(address(Choice(stack, profile, endpoint, region), outside), outside) as client:
+        sent = push_files(
+            files,
+            client=client,
+            outside=outside,
+            screen=screen,
+            collection=collection,
+            metadata=kept,
+            timeout=timeout if wait else None,
+        )
+    failed = sum(each.failed for each in sent)
+    screen.give({"documents": [each.answer() for each in sent], "failed": failed})
+    screen.show(summary(sent, waited=wait, directory=outside.directory()))
+    if failed:
+        raise typer.Exit(exits.FAILED)
+
+
+def push_files(
+    files: Sequence[Path],
+    *,
+    client: Client,
+    outside: Outside,
+    screen: Screen,
+    collection: str,
+    metadata: Mapping[str, Scalar],
+    timeout: float | None,
+) -> list[Sent]:
+    """Send the files with progress on the screen; follow them unless ``timeout`` is None."""
+    sent = [Sent(path) for path in files]
+    with _Bars(screen, len(sent)) as bars:
+        bars.phase("sending", len(sent))
+        send_all(client, sent, collection=collection, metadata=metadata, changed=bars.sent)
+        if timeout is not None:
+            bars.phase("indexing", len(sent))
+            for each in sent:
+                if each.ended:
+                    bars.moved(each)
+            follow_all(
+                client,
+                sent,
+                timeout=timeout,
+                sleep=outside.sleep,
+                clock=outside.clock,
+                changed=bars.moved,
+            )
+    return sent
+
+
+class _Bars:
+    """One bar for all, and one for each of the first few documents that are still under way."""
+
+    def __init__(self, screen: Screen, total: int) -> None:
+        self._screen = screen
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=screen.err,
+            disable=not screen.err.is_terminal,
+            transient=True,
+        )
+        self._overall = self._progress.add_task("", total=total, note="")
+        self._bars: dict[int, TaskID] = {}
+        self._ended: set[int] = set()
+
+    def __enter__(self) -> _Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def phase(self, name: str, total: int) -> None:
+        if self._progress.disable:
+            self._screen.say(f"{name} {total} file{'' if total == 1 else 's'}")
+        self._ended.clear()
+        self._progress.reset(self._overall, description=name, total=total, note=f"0/{total}")
+
+    def sent(self, each: Sent) -> None:
+        self._count(each)
+
+    def moved(self, each: Sent) -> None:
+        key = id(each)
+        if each.ended:
+            self._count(each)
+            if key in self._bars:
+                self._progress.remove_task(self._bars.pop(key))
+            return
+        if key not in self._bars and len(self._bars) < ON_SCREEN:
+            self._bars[key] = self._progress.add_task(line(each.path.name)[:32], total=100, note="")
+        if key in self._bars and each.view:
+            percent = each.view.progress.hundredths
+            self._progress.update(self._bars[key], completed=percent, note=each.status)
+
+    def _count(self, each: Sent) -> None:
+        self._ended.add(id(each))
+        done = len(self._ended)
+        total = self._progress.tasks[0].total or 0
+        self._progress.update(self._overall, completed=done, note=f"{done}/{total:.0f}")
+
+
+def summary(sent: Sequence[Sent], *, waited: bool, directory: Path) -> Table:
+    """What became of each file; files below ``directory`` are named from there."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("file", overflow="fold")
+    table.add_column("status", no_wrap=True)
+    for name in ("chunks", "pages", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold", min_width=26)  # a document's id fits
+    for each in sent:
+        progress = each.view.progress if each.view and waited else None
+        below = each.path.is_relative_to(directory)
+        table.add_row(
+            Text(line(str(each.path.relative_to(directory) if below else each.path))),
+            status_text(each.status.replace("_", " ")),
+            _number(progress.chunks_total if progress else None),
+            _number(progress.pages_total if progress else None),
+            _number(each.seconds),
+            Text(line(_note(each))),
+        )
+    return table
+
+
+def _note(each: Sent) -> str:
+    if each.duplicate:
+        return f"already there: {each.document_id}. {each.reason}".strip()
+    return each.reason or each.document_id
+
+
+def _number(value: Any) -> str:
+    return "" if value in (None, 0) else f"{value:g}"

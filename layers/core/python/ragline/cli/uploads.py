@@ -1,0 +1,186 @@
+"""Send files and follow their documents to the end; knows nothing of screens."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ragline.cli.answers import DocumentView
+from ragline.cli.client import Client
+from ragline.cli.files import measure
+from ragline.domain.documents import Scalar
+from ragline.domain.errors import NotFound, RaglineError, SetupError, TransientError
+
+AT_ONCE = 6
+PER_ROUND = 48
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 4.0
+_FAILED = {"failed", "partial", "deleted", "not_sent", "timed_out"}
+
+
+@dataclass(slots=True)
+class Sent:
+    """One file on its way. ``status``: the document's, or one of ours: ``waiting`` (to be sent),
+    ``sent``, ``not_sent``, ``timed_out``.
+    """
+
+    path: Path
+    status: str = "waiting"
+    document_id: str = ""
+    duplicate: bool = False
+    reason: str = ""
+    view: DocumentView | None = field(default=None, repr=False)
+
+    @property
+    def ended(self) -> bool:
+        return self.status in _FAILED or (self.view is not None and self.view.ended)
+
+    @property
+    def failed(self) -> bool:
+        return self.status in _FAILED
+
+    @property
+    def seconds(self) -> float | None:
+        """From registration to the last change of status, by the ledger's clock."""
+        if self.duplicate or not self.view or not self.view.ended:
+            return None
+        try:
+            begun = datetime.fromisoformat(self.view.created_at or "")
+            ended = datetime.fromisoformat(self.view.updated_at or "")
+        except ValueError:
+            return None
+        return round((ended - begun).total_seconds(), 2)
+
+    def answer(self) -> dict[str, Any]:
+        progress = self.view.progress if self.view else None
+        return {
+            "file": str(self.path),
+            "document_id": self.document_id or None,
+            "status": self.status,
+            "duplicate": self.duplicate,
+            "chunks": progress.chunks_total if progress else None,
+            "pages": progress.pages_total if progress else None,
+            "seconds": self.seconds,
+            "reason": self.reason or None,
+        }
+
+
+def send_all(
+    client: Client,
+    files: Sequence[Sent],
+    *,
+    collection: str,
+    metadata: Mapping[str, Scalar],
+    changed: Callable[[Sent], None],
+) -> None:
+    """Register and upload every file, some at once; what goes wrong with one is written on it.
+
+    Raises:
+        SetupError: the API or the bucket cannot be reached, so none of the rest can be sent.
+    """
+    stop = threading.Event()
+
+    def one(sent: Sent) -> Sent:
+        if not stop.is_set():
+            _send(client, sent, collection=collection, metadata=metadata)
+        return sent
+
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="push")
+    try:
+        waiting: list[Future[Sent]] = [pool.submit(one, sent) for sent in files]
+        for future in as_completed(waiting):
+            changed(future.result())
+    finally:
+        # On Ctrl-C nothing new begins, and nothing that is under way is waited for.
+        stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _send(client: Client, sent: Sent, *, collection: str, metadata: Mapping[str, Scalar]) -> None:
+    try:
+        file = measure(sent.path)
+        registered = client.register(
+            {
+                "filename": sent.path.name,
+                "size": file.size,
+                "checksum": file.checksum,
+                "collection": collection,
+                **({"content_type": file.content_type} if file.content_type else {}),
+                **({"metadata": dict(metadata)} if metadata else {}),
+            }
+        )
+        sent.document_id, sent.status = registered.document_id, registered.status
+        # Bytes that were registered before but never arrived are still wanted.
+        sent.duplicate = registered.duplicate and not registered.upload
+        if registered.upload:
+            client.upload(registered.upload, sent.path)
+            sent.status = "sent"
+    except SetupError:
+        raise
+    except RaglineError as error:
+        sent.status, sent.reason = "not_sent", str(error)
+    except OSError as error:
+        sent.status, sent.reason = "not_sent", f"cannot be read: {error.strerror or error}."
+
+
+def follow_all(
+    client: Client,
+    files: Sequence[Sent],
+    *,
+    timeout: float,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+    changed: Callable[[Sent], None],
+) -> None:
+    """Ask for the documents' statuses until each has ended or ``timeout`` seconds are over.
+
+    Asks often while something moves and ever less often while nothing does; at most ``PER_ROUND``
+    documents a round, in turn, so that a thousand documents do not mean as many requests each time.
+    """
+    deadline = clock() + timeout
+    turn = deque(sent for sent in files if not sent.ended)
+    pause = SHORTEST_PAUSE
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="follow")
+    try:
+        while turn:
+            batch = [turn.popleft() for _ in range(min(PER_ROUND, len(turn)))]
+            moved = list(pool.map(lambda sent: _refresh(client, sent), batch))
+            for sent, has_moved in zip(batch, moved, strict=True):
+                if has_moved:
+                    changed(sent)
+                if not sent.ended:
+                    turn.append(sent)
+            left = deadline - clock()
+            if not turn or left <= 0:
+                break
+            pause = SHORTEST_PAUSE if any(moved) else min(LONGEST_PAUSE, pause * 1.5)
+            sleep(min(pause, left))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    for sent in turn:
+        sent.reason = f"still {sent.status} after {timeout:.0f} s; `ragline status` follows it."
+        sent.status = "timed_out"
+        changed(sent)
+
+
+def _refresh(client: Client, sent: Sent) -> bool:
+    """Whether anything changed. A passing failure to ask is no news; the deadline bounds it."""
+    try:
+        view = client.document(sent.document_id)
+    except NotFound:
+        sent.status, sent.reason = "deleted", "deleted while it was waited for."
+        return True
+    except TransientError:
+        return False
+    moved = view != sent.view
+    sent.view, sent.status = view, view.status
+    if view.reason:
+        sent.reason = view.reason.message
+    elif view.advice:
+        sent.reason = view.advice
+    return moved

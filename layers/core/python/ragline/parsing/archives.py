@@ -1,0 +1,133 @@
+"""Zip containers, opened only within bounds."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+import zlib
+
+from ragline.domain.errors import CorruptDocument, EncryptedDocument, LimitExceeded
+from ragline.parsing.limits import (
+    MAX_MEMBERS,
+    MAX_PACKING_RATIO,
+    MAX_UNPACKED,
+    MAX_XML_MEMBER,
+    RATIO_FREE,
+)
+
+_MIB = 1024 * 1024
+_ENCRYPTED_FLAG = 0x1
+_STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")
+_MACROS = re.compile(
+    rb"application/vnd\.ms-(word|excel|powerpoint)\.(\w+)\.macroEnabled\.main\+xml"
+)
+_FAMILY = {
+    b"word": b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml",
+    b"excel": b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml",
+    b"powerpoint": b"application/vnd.openxmlformats-officedocument.presentationml."
+    b"presentation.main+xml",
+}
+
+
+def open_archive(data: bytes) -> zipfile.ZipFile:
+    """The container, once its own directory says that it is small enough to unpack.
+
+    The directory can be trusted for that: zipfile never yields more bytes than it declares.
+
+    Raises:
+        CorruptDocument: no readable zip.
+        EncryptedDocument: members are password protected.
+        LimitExceeded: it would unpack to more than the limits allow.
+    """
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+        raise CorruptDocument(
+            "The file is damaged or was cut off: its zip container cannot be opened; "
+            "save it again and upload the new copy."
+        ) from error
+    members = archive.infolist()
+    if any(member.flag_bits & _ENCRYPTED_FLAG for member in members):
+        raise EncryptedDocument("The file is password protected; remove the password first.")
+    if len(members) > MAX_MEMBERS:
+        raise LimitExceeded(
+            f"The container holds {len(members):,} files, more than the limit of {MAX_MEMBERS:,}."
+        )
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > MAX_UNPACKED:
+        raise LimitExceeded(
+            f"The file unpacks to {unpacked // _MIB:,} MiB, more than the limit of "
+            f"{MAX_UNPACKED // _MIB} MiB; split it into smaller files."
+        )
+    if unpacked > RATIO_FREE and unpacked > MAX_PACKING_RATIO * len(data):
+        raise LimitExceeded(
+            f"The file unpacks to {unpacked // max(1, len(data)):,} times its size, more than the "
+            f"limit of {MAX_PACKING_RATIO} times, as decompression bombs do."
+        )
+    return archive
+
+
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """One member's bytes.
+
+    Raises:
+        CorruptDocument: it is missing or damaged; names it.
+        LimitExceeded: it is larger than a tree may be built from.
+    """
+    try:
+        if archive.getinfo(name).file_size > MAX_XML_MEMBER:
+            raise _member_too_large(name)
+        return archive.read(name)
+    except KeyError as error:
+        raise CorruptDocument(f"The file is incomplete: its part {name!r} is missing.") from error
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
+        raise CorruptDocument(f"The file is damaged: its part {name!r} cannot be read.") from error
+
+
+def office_package(data: bytes, *, trees: bool = True) -> bytes:
+    """Checked OOXML bytes that the readers understand.
+
+    "Strict" OOXML differs from the transitional kind by its namespaces, and macro-enabled or
+    template files by their content type; both are rewritten to the plain kind. ``trees`` says that
+    the reader builds a tree of each XML part, so each is bounded too.
+    """
+    with open_archive(data) as archive:
+        if trees:
+            for member in archive.infolist():
+                if member.filename.endswith(".xml") and member.file_size > MAX_XML_MEMBER:
+                    raise _member_too_large(member.filename)
+        types = read_member(archive, "[Content_Types].xml")
+        strict = b"purl.oclc.org/ooxml" in _opening(archive)
+        if not strict and not _MACROS.search(types) and b".template.main+xml" not in types:
+            return data
+        return _rewritten(archive)
+
+
+def _opening(archive: zipfile.ZipFile) -> bytes:
+    """The package relationships, whose namespaces tell a strict file."""
+    name = "_rels/.rels"
+    return read_member(archive, name) if name in archive.namelist() else b""
+
+
+def _rewritten(archive: zipfile.ZipFile) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as copy:
+        for member in archive.infolist():
+            if not member.filename.endswith((".xml", ".rels")):
+                copy.writestr(member.filename, b"")  # referred to, but never read: a picture
+                continue
+            content = read_member(archive, member.filename)
+            content = _STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/", content)
+            if member.filename == "[Content_Types].xml":
+                content = _MACROS.sub(lambda found: _FAMILY[found.group(1)], content)
+                content = content.replace(b".template.main+xml", b".document.main+xml")
+            copy.writestr(member.filename, content)
+    return target.getvalue()
+
+
+def _member_too_large(name: str) -> LimitExceeded:
+    return LimitExceeded(
+        f"The file's part {name!r} unpacks to more than the limit of "
+        f"{MAX_XML_MEMBER // _MIB} MiB; split it into smaller files."
+    )

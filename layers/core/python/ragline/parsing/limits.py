@@ -1,0 +1,74 @@
+"""The bounds of reading one document, and what a parser is given to read."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from ragline.domain.errors import LimitExceeded
+
+MAX_UNPACKED = 512 * 1024 * 1024
+"""Bytes that all members of a zip container (DOCX, PPTX, XLSX, EPUB) may unpack to."""
+
+MAX_PACKING_RATIO = 200
+"""Unpacked to packed bytes. Real office files stay under 60; deflate can reach 1032."""
+
+RATIO_FREE = 32 * 1024 * 1024
+"""Containers that unpack to less than this may have any ratio: they cannot hurt."""
+
+MAX_MEMBERS = 20_000
+MAX_XML_MEMBER = 128 * 1024 * 1024
+"""Bytes of one XML part that is read into a tree, which takes about ten times its size."""
+
+MAX_DEPTH = 1_000
+"""Nesting of HTML and XML elements; beyond it a file is an attack or damaged."""
+
+MAX_JSON_DEPTH = 100
+MAX_ROWS = 1_000_000
+"""Rows of one CSV file or workbook, records of one JSON file."""
+
+MAX_PAGE_CHARS = 2_000_000
+"""Characters on one PDF page; a dense real page has about 10,000."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a parser reads: the bytes, the pages wanted (from 1, inclusive), and until when.
+
+    ``deadline`` is a ``time.monotonic()`` value.
+    """
+
+    data: bytes
+    filename: str = ""
+    first_page: int = 1
+    last_page: int | None = None
+    deadline: float | None = None
+
+    def check_time(self, page: int | None = None) -> None:
+        """Called between pages or blocks.
+
+        Raises:
+            LimitExceeded: the deadline has passed.
+        """
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            where = f" at page {page}" if page else ""
+            raise LimitExceeded(
+                f"Reading this document took longer than the time limit for parsing{where}; "
+                "split it into smaller files.",
+                page=page,
+            )
+
+    def page_range(self, pages: int) -> range:
+        """The wanted pages that exist, from 1."""
+        last = pages if self.last_page is None else min(self.last_page, pages)
+        return range(max(1, self.first_page), last + 1)
+
+
+def too_many_rows() -> LimitExceeded:
+    return LimitExceeded(f"This file has more than {MAX_ROWS:,} rows; split it into smaller files.")
+
+
+def too_deep(limit: int) -> LimitExceeded:
+    return LimitExceeded(
+        f"This file nests deeper than the limit of {limit:,} levels; flatten it and try again."
+    )

@@ -1,0 +1,134 @@
+"""Reading documents, their chunks and failures, and deleting them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ragline.domain.chunks import CHUNKS_PER_PART, Chunk, Part
+from ragline.domain.documents import Document, Status, is_document_id
+from ragline.domain.errors import InvalidRequest, NotFound
+from ragline.domain.keys import part_first, parts_prefix
+from ragline.domain.ledger import Failure
+from ragline.ports import Ledger, Objects, Queues
+from ragline.usecases.parts import read_part
+from ragline.usecases.remove import remove
+
+_CURSOR = re.compile(r"(\d{1,9}):(\d{1,12})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkPage:
+    """A page of a document's chunks by ordinal; ``cursor`` is None on the last one.
+
+    ``generation`` is the live one; 0, with no chunks, while queries see none of the document.
+    """
+
+    generation: int
+    chunks: Sequence[Chunk]
+    cursor: str | None = None
+
+
+def get(tenant: str, document_id: str, *, ledger: Ledger) -> Document:
+    """A document of this tenant, deleted ones too.
+
+    Raises:
+        NotFound: the tenant has no such document; another tenant's is no different.
+    """
+    document = ledger.get(tenant, document_id) if is_document_id(document_id) else None
+    if document is None:
+        raise NotFound(f"there is no document {document_id[:128]!r}.")
+    return document
+
+
+def delete(
+    tenant: str, document_id: str, *, ledger: Ledger, objects: Objects, queues: Queues
+) -> None:
+    """Delete a document: gone from answers at once, then from the index and the bucket.
+
+    Deleting it again does the same again, so a caller may repeat a call that failed half way.
+
+    Raises:
+        NotFound: the tenant has no such document.
+    """
+    get(tenant, document_id, ledger=ledger)
+    document = remove(tenant, document_id, "", ledger, queues)
+    # The indexer drops chunks and vectors, in their order; the upload's key is in the ledger only.
+    if document is not None and document.upload_key:
+        objects.delete([document.upload_key])
+
+
+def failures(tenant: str, document_id: str, *, ledger: Ledger) -> Sequence[Failure]:
+    """What went wrong with a document, all generations. Raises as ``get``."""
+    get(tenant, document_id, ledger=ledger)
+    return ledger.failures(tenant, document_id)
+
+
+def chunks(
+    tenant: str,
+    document_id: str,
+    *,
+    ledger: Ledger,
+    objects: Objects,
+    limit: int,
+    cursor: str | None = None,
+) -> ChunkPage:
+    """The passages that a document was cut into, as queries see it.
+
+    Raises:
+        NotFound: the tenant has no such document, or it is deleted.
+        InvalidRequest: the cursor is not one of this document as it is now.
+    """
+    document = get(tenant, document_id, ledger=ledger)
+    if document.status is Status.DELETED:
+        raise NotFound(f"document {document_id!r} is deleted.")
+    generation = document.live_generation
+    start = _start(cursor, generation) if cursor is not None else 0
+    if not generation:
+        return ChunkPage(0, ())
+    page: list[Chunk] = []
+    for chunk in _from(start, document, objects):
+        if len(page) == limit:
+            return ChunkPage(generation, page, _cursor(generation, chunk.ordinal))
+        page.append(chunk)
+    return ChunkPage(generation, page)
+
+
+def _from(start: int, document: Document, objects: Objects) -> Iterator[Chunk]:
+    """The live generation's chunks from ordinal ``start`` on, reading a part when it is reached."""
+    prefix = parts_prefix(document.partition, document.document_id, document.live_generation)
+    firsts = sorted(part_first(key) for key in objects.list(prefix))
+    for first in firsts[max(0, bisect_right(firsts, start) - 1) :]:
+        part = Part(
+            document.partition,
+            document.document_id,
+            document.live_generation,
+            first,
+            CHUNKS_PER_PART,
+        )
+        found = read_part(objects, part)
+        if found is None:  # it was listed a moment ago
+            raise NotFound(f"document {document.document_id!r} is being deleted or replaced.")
+        yield from (chunk for chunk in found if chunk.ordinal >= start)
+
+
+def _cursor(generation: int, ordinal: int) -> str:
+    return base64.urlsafe_b64encode(f"{generation}:{ordinal}".encode()).decode().rstrip("=")
+
+
+def _start(cursor: str, generation: int) -> int:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        raw = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        raw = ""
+    found = _CURSOR.fullmatch(raw)
+    if found is None:
+        raise InvalidRequest("cursor is not one that this listing gave; start without a cursor.")
+    if int(found[1]) != generation:
+        raise InvalidRequest("the document was replaced meanwhile; start without a cursor.")
+    return int(found[2])

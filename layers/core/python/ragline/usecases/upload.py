@@ -1,0 +1,193 @@
+"""Taking in a document: registered in the ledger first, then its bytes go to its upload key."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from ulid import ULID
+
+from ragline.domain.documents import Document, Partition, Status, check_document_id, check_name
+from ragline.domain.errors import Conflict, EmptyFile, InvalidRequest, LimitExceeded
+from ragline.domain.keys import clean_filename, upload_key
+from ragline.domain.ledger import NewDocument
+from ragline.domain.metadata import check_metadata
+from ragline.ports import Ledger, Objects
+
+DEFAULT_TYPE = "application/octet-stream"
+_TYPE = re.compile(r"[A-Za-z0-9][\w.+-]{0,126}/[\w.+-]{1,127}(;[ -~]{1,100})?", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How big a file may be, in bytes, and how long a presigned upload lives, in seconds."""
+
+    file_bytes: int
+    upload_expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRequest:
+    """What a caller says of a document. ``checksum``: SHA-256 in hexadecimal, or ''.
+
+    ``document_id``: the caller's own, or '' for a new one.
+    """
+
+    partition: Partition
+    filename: str
+    size: int
+    content_type: str = ""
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    checksum: str = ""
+    document_id: str = ""
+    allow_duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PresignedPut:
+    """One PUT of the bytes, with these headers, within ``expires`` seconds.
+
+    ``url`` is a secret while it lives: it is left out of the repr, so that no log shows it.
+    """
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str]
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """``duplicate``: another call brought these bytes before. ``upload`` is None if they are here.
+
+    A duplicate whose bytes never arrived has both: whoever comes next may bring them.
+    """
+
+    document: Document
+    duplicate: bool
+    upload: PresignedPut | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    document: Document
+    duplicate: bool
+    open: bool
+    checksum: str
+
+
+def register(
+    request: UploadRequest, *, ledger: Ledger, objects: Objects, limits: Limits
+) -> Registered:
+    """Record a document and say where its bytes go.
+
+    With a checksum, bytes that a document of the collection already holds are not taken again,
+    unless ``allow_duplicate``. The id of an existing document replaces that document's bytes.
+
+    Raises:
+        InvalidRequest: a name, the checksum, the type or the metadata is malformed.
+        EmptyFile, LimitExceeded: the size is 0, or above the limit.
+        Conflict: the id belongs to a document of another collection, filename or metadata.
+    """
+    entry = _enter(request, ledger, limits)
+    if not entry.open:
+        return Registered(entry.document, entry.duplicate, None)
+    url, headers = objects.presign_put(
+        entry.document.upload_key,
+        content_type=request.content_type or DEFAULT_TYPE,
+        size=request.size,
+        checksum=entry.checksum,
+        expires=limits.upload_expires,
+    )
+    upload = PresignedPut(url, headers, limits.upload_expires)
+    return Registered(entry.document, entry.duplicate, upload)
+
+
+def store(
+    request: UploadRequest, data: bytes, *, ledger: Ledger, objects: Objects, limits: Limits
+) -> Registered:
+    """Record a document and put its bytes; the bucket's event does the rest. Raises as register.
+
+    Size and checksum are those of ``data``, whatever the request says.
+    """
+    request = replace(request, size=len(data), checksum=hashlib.sha256(data).hexdigest())
+    entry = _enter(request, ledger, limits)
+    if entry.open:
+        objects.put(entry.document.upload_key, data, request.content_type or DEFAULT_TYPE)
+    return Registered(entry.document, entry.duplicate, None)
+
+
+def _enter(request: UploadRequest, ledger: Ledger, limits: Limits) -> _Entry:
+    new = _new_document(request, limits)
+    if request.document_id:
+        # Before the claim below: a refused request must leave no claim behind.
+        _refuse_mismatch(ledger.get(new.partition.tenant, new.document_id), new)
+    owner = new.document_id
+    if new.checksum and not request.allow_duplicate:
+        owner = ledger.claim_content(new.partition, new.checksum, owner)
+    # If the owner claimed these bytes and is not recorded yet, this records it on its behalf: two
+    # uploads of the same bytes at once become one document, whichever of the two goes on.
+    key = upload_key(new.partition, owner, new.filename)
+    document = ledger.create(replace(new, document_id=owner, upload_key=key))
+    theirs = owner != new.document_id
+    if not theirs:
+        _refuse_mismatch(document, new)
+    if document.status is Status.AWAITING_UPLOAD:
+        return _Entry(document, theirs, True, document.checksum or new.checksum)
+    here = bool(new.checksum) and document.checksum == new.checksum
+    if theirs or (here and not request.allow_duplicate and document.status is not Status.FAILED):
+        return _Entry(document, True, False, document.checksum)
+    return _Entry(document, False, True, new.checksum)
+
+
+def _new_document(request: UploadRequest, limits: Limits) -> NewDocument:
+    check_name(request.partition.collection, "collection")
+    filename = clean_filename(request.filename)
+    document_id = check_document_id(request.document_id) if request.document_id else str(ULID())
+    _check_size(request.size, filename, limits)
+    checksum = request.checksum.lower()
+    if checksum and not _SHA256.fullmatch(checksum):
+        raise InvalidRequest("checksum is no SHA-256: give its 64 hexadecimal digits.")
+    if request.content_type and not _TYPE.fullmatch(request.content_type):
+        raise InvalidRequest("content_type is no media type: give one like 'application/pdf'.")
+    return NewDocument(
+        partition=request.partition,
+        document_id=document_id,
+        filename=filename,
+        upload_key=upload_key(request.partition, document_id, filename),
+        content_type=request.content_type or DEFAULT_TYPE,
+        size=request.size,
+        metadata=check_metadata(request.metadata),
+        checksum=checksum,
+    )
+
+
+def _check_size(size: int, filename: str, limits: Limits) -> None:
+    if size < 0:
+        raise InvalidRequest("size is negative; give the file's size in bytes.")
+    if size == 0:
+        raise EmptyFile(f"{filename} has no bytes; there is nothing to index.")
+    if size > limits.file_bytes:
+        raise LimitExceeded(
+            f"{filename} is {size:,} bytes; at most {limits.file_bytes:,} bytes a file."
+        )
+
+
+def _refuse_mismatch(document: Document | None, new: NewDocument) -> None:
+    """An id names one upload key for ever: S3 orders the versions of one key, not of two."""
+    if document is None or document.status is Status.DELETED:
+        return
+    known = f"document {new.document_id!r}"
+    if document.partition != new.partition:
+        raise Conflict(f"{known} is in another collection; choose another id.")
+    if document.upload_key != new.upload_key:
+        raise Conflict(
+            f"{known} is named {document.filename!r}; replace it under that filename, or delete it."
+        )
+    if new.metadata and dict(document.metadata) != dict(new.metadata):
+        raise Conflict(f"{known} has other metadata; delete it first, or leave metadata out.")
+    awaiting = document.status is Status.AWAITING_UPLOAD
+    if awaiting and document.checksum and new.checksum not in ("", document.checksum):
+        raise Conflict(f"{known} awaits other bytes; delete it first, or choose another id.")

@@ -1,0 +1,251 @@
+"""What every set of queues promises: on the fake, and on SQS as the template declares it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from ragline.adapters.backoff import Backoff
+from ragline.adapters.memory import MemoryQueues
+from ragline.adapters.sqs_queues import SqsQueues, group_id
+from ragline.domain.chunks import Part
+from ragline.domain.documents import Partition
+from ragline.domain.errors import ServiceUnavailable, SetupError
+from ragline.domain.messages import (
+    Delete,
+    IndexOp,
+    PageRange,
+    PartReady,
+    Span,
+    Upsert,
+    read,
+    read_index_op,
+)
+from ragline.ports import Queues
+from tests.contract import aws
+
+pytestmark = pytest.mark.disable_socket
+
+HOME = Partition("acme", "papers")
+AWAY = Partition("acme", "letters")
+QUICK = Backoff(tries=3, sleep=lambda _: None)
+
+
+class Sqs:
+    """The queues on SQS, and a way to read them out."""
+
+    def __init__(self, client: Any = None) -> None:
+        self.client = client or aws.client("sqs")
+        self.urls = {
+            "chunks_url": aws.make_queue(self.client, "ChunksQueue"),
+            "pages_url": aws.make_queue(self.client, "PagesQueue"),
+            "index_ops_url": aws.make_queue(self.client, "IndexOpsQueue"),
+        }
+        self.queues = SqsQueues(self.client, **self.urls, backoff=QUICK)
+
+    def drain(self, url: str) -> list[str]:
+        bodies = []
+        while found := self.client.receive_message(
+            QueueUrl=self.urls[url], MaxNumberOfMessages=10
+        ).get("Messages"):
+            for one in found:
+                bodies.append(one["Body"])
+                self.client.delete_message(
+                    QueueUrl=self.urls[url], ReceiptHandle=one["ReceiptHandle"]
+                )
+        return bodies
+
+
+Received = Callable[[], tuple[list[Part], list[PageRange], list[IndexOp]]]
+
+
+@pytest.fixture(params=["memory", "sqs"])
+def setup(request: pytest.FixtureRequest) -> Iterator[tuple[Queues, Received]]:
+    if request.param == "memory":
+        memory = MemoryQueues()
+        yield memory, lambda: (memory.parts, memory.ranges, memory.ops)
+        return
+    with aws.in_process_aws():
+        sqs = Sqs()
+        yield (
+            sqs.queues,
+            lambda: (
+                [read(PartReady, body).part for body in sqs.drain("chunks_url")],
+                [read(PageRange, body) for body in sqs.drain("pages_url")],
+                [read_index_op(body) for body in sqs.drain("index_ops_url")],
+            ),
+        )
+
+
+def parts(count: int) -> list[Part]:
+    return [Part(HOME, "d1", 1, 16 * n, 16) for n in range(count)]
+
+
+def upsert(n: int, partition: Partition = HOME) -> Upsert:
+    return Upsert(
+        tenant=partition.tenant,
+        collection=partition.collection,
+        document_id="d1",
+        generation=1,
+        vectors_key=f"vectors/{n}.npz",
+        parts=(Span(first=n, count=1),),
+    )
+
+
+def delete(partition: Partition = HOME) -> Delete:
+    return Delete(
+        tenant=partition.tenant, collection=partition.collection, document_id="d1", generation=1
+    )
+
+
+def of(partition: Partition, ops: Sequence[IndexOp]) -> list[IndexOp]:
+    return [op for op in ops if op.partition == partition]
+
+
+def test_every_part_and_range_arrives_however_many(setup: tuple[Queues, Received]) -> None:
+    queues, received = setup
+    ranges = [
+        PageRange(
+            tenant="acme",
+            collection="papers",
+            document_id="d1",
+            generation=1,
+            number=n,
+            first_page=n + 1,
+            last_page=n + 1,
+            upload_key="uploads/ü",
+        )
+        for n in range(11)
+    ]
+    queues.send_parts(parts(23))
+    queues.send_ranges(ranges)
+    queues.send_parts([])
+    got_parts, got_ranges, _ = received()
+    assert sorted(got_parts, key=lambda part: part.first) == parts(23)
+    assert sorted(got_ranges, key=lambda one: one.number) == ranges
+
+
+def test_operations_arrive_in_order_within_each_partition(setup: tuple[Queues, Received]) -> None:
+    queues, received = setup
+    home: list[IndexOp] = [*(upsert(n) for n in range(12)), delete(), upsert(13)]
+    away: list[IndexOp] = [delete(AWAY), upsert(1, AWAY)]
+    queues.send_ops([*home[:5], *away, *home[5:]])
+    ops = received()[2]
+    assert of(HOME, ops) == home
+    assert of(AWAY, ops) == away
+
+
+class Failing:
+    """A client whose batches fail in part: the entries for which ``fails`` says so."""
+
+    def __init__(self, client: Any, fails: Callable[[str], bool], **failure: Any) -> None:
+        self._client, self._fails, self._failure = client, fails, failure
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def send_message_batch(self, QueueUrl: str, Entries: list[Any]) -> Any:  # noqa: N803
+        self.calls += 1
+        failed = [one for one in Entries if self._fails(one["MessageBody"])]
+        sent = [one for one in Entries if one not in failed]
+        if sent:
+            self._client.send_message_batch(QueueUrl=QueueUrl, Entries=sent)
+        return {"Failed": [{"Id": one["Id"], **self._failure} for one in failed]}
+
+
+@pytest.fixture
+def client() -> Iterator[Any]:
+    with aws.in_process_aws():
+        yield aws.client("sqs")
+
+
+def once() -> Callable[[str], bool]:
+    """Fails every message the first time."""
+    seen: set[str] = set()
+
+    def fails(body: str) -> bool:
+        new = body not in seen
+        seen.add(body)
+        return new
+
+    return fails
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        {"Code": "InternalError", "SenderFault": False},
+        {"Code": "RequestThrottled", "SenderFault": True},
+    ],
+)
+def test_entries_that_failed_are_sent_again_and_no_others(
+    client: Any, failure: dict[str, Any]
+) -> None:
+    third = {PartReady.of(part).model_dump_json() for part in parts(23)[::3]}
+    first_time = once()
+    sqs = Sqs(Failing(client, lambda body: body in third and first_time(body), **failure))
+    sqs.queues.send_parts(parts(23))
+    bodies = sqs.drain("chunks_url")
+    assert sorted(bodies) == sorted(PartReady.of(part).model_dump_json() for part in parts(23))
+
+
+def test_entries_that_keep_failing_are_an_error_that_counts_them(client: Any) -> None:
+    """Ignoring ``Failed`` would lose these parts in silence, and their document would never end."""
+    lost = {PartReady.of(part).model_dump_json() for part in parts(10)[:4]}
+    sqs = Sqs(Failing(client, lost.__contains__, Code="InternalError", SenderFault=False))
+    with pytest.raises(ServiceUnavailable, match="ChunksQueue: 4 messages"):
+        sqs.queues.send_parts(parts(10))
+    assert len(sqs.drain("chunks_url")) == 6
+
+
+def test_a_senders_fault_is_not_tried_again(client: Any) -> None:
+    failing = Failing(client, lambda _: True, Code="AccessDenied", SenderFault=True)
+    sqs = Sqs(failing)
+    with pytest.raises(SetupError, match="AccessDenied"):
+        sqs.queues.send_parts(parts(10))
+    assert failing.calls == 1
+
+
+def test_an_operation_that_failed_is_not_overtaken_by_a_later_one(client: Any) -> None:
+    sqs = Sqs(Failing(client, once(), Code="InternalError", SenderFault=False))
+    home: list[IndexOp] = [upsert(1), upsert(2), delete()]
+    away: list[IndexOp] = [upsert(1, AWAY), delete(AWAY)]
+    sqs.queues.send_ops([*home, *away])
+    ops = [read_index_op(body) for body in sqs.drain("index_ops_url")]
+    assert of(HOME, ops) == home
+    assert of(AWAY, ops) == away
+
+
+def test_nothing_follows_an_operation_that_could_not_be_sent(client: Any) -> None:
+    stuck = upsert(2).model_dump_json()
+    failing = Failing(client, stuck.__eq__, Code="InternalError", SenderFault=False)
+    sqs = Sqs(failing)
+    with pytest.raises(ServiceUnavailable):
+        sqs.queues.send_ops([upsert(1), upsert(2), delete()])
+    assert [read_index_op(body) for body in sqs.drain("index_ops_url")] == [upsert(1)]
+
+
+def test_the_same_operation_sent_twice_is_kept_once(client: Any) -> None:
+    sqs = Sqs(client)
+    sqs.queues.send_ops([upsert(1)])
+    sqs.queues.send_ops([upsert(1), upsert(2)])
+    assert len(sqs.drain("index_ops_url")) == 2
+
+
+def test_a_group_is_named_like_its_partition_unless_that_is_too_long() -> None:
+    assert group_id(HOME) == "acme/papers"
+    longest = Partition("t" * 63, "c" * 63)
+    assert group_id(longest) == str(longest)
+    longer = [Partition("t" * 100, "c" * 28 + end) for end in "ab"]
+    assert len({group_id(one) for one in longer}) == 2
+    assert all(len(group_id(one)) <= 128 for one in longer)
+
+
+def test_a_missing_queue_is_an_error_of_setup_that_names_it(client: Any) -> None:
+    url = f"https://sqs.{aws.REGION}.amazonaws.com/123456789012/nowhere"
+    queues = SqsQueues(client, chunks_url=url, pages_url=url, index_ops_url=url)
+    with pytest.raises(SetupError, match="nowhere"):
+        queues.send_parts(parts(1))

@@ -1,0 +1,484 @@
+"""What every VectorIndex does: one suite, run on the fake and on LanceDB in a folder.
+
+``VectorIndexContract`` can be run on any other place: subclass it, give it an ``index`` fixture of
+``DIMENSIONS`` dimensions that is empty for ``ACME``, ``OTHER`` and ``BETA``.
+"""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from ragline.adapters import lance_rows, lancedb_index
+from ragline.adapters.lancedb_index import LanceIndex
+from ragline.adapters.memory_index import MemoryIndex
+from ragline.domain.chunks import Candidate, Chunk, Filter, Row
+from ragline.domain.documents import Partition, Scalar
+from ragline.domain.errors import InvalidRequest, SetupError
+from ragline.ports import VectorIndex
+
+DIMENSIONS = 8
+ACME = Partition("acme", "handbook")
+OTHER = Partition("acme", "letters")
+BETA = Partition("beta", "handbook")
+ALL = Filter()
+
+
+def unit(*numbers: float) -> NDArray[np.float32]:
+    vector = np.zeros(DIMENSIONS, dtype=np.float32)
+    vector[: len(numbers)] = numbers
+    return vector / np.linalg.norm(vector)
+
+
+X, Y = unit(1), unit(0, 1)
+
+
+def row(
+    document_id: str = "doc",
+    ordinal: int = 0,
+    text: str = "a quick brown fox",
+    *,
+    generation: int = 1,
+    vector: NDArray[np.float32] = X,
+    pages: tuple[int | None, int | None] = (None, None),
+    metadata: Mapping[str, Scalar] | None = None,
+) -> Row:
+    chunk = Chunk(ordinal, text, tokens=4, start=0, end=len(text), page=pages[0], page_end=pages[1])
+    return Row(document_id, generation, chunk, "fox.txt", vector, metadata or {})
+
+
+def ids(candidates: Sequence[Candidate]) -> list[str]:
+    return [candidate.chunk_id for candidate in candidates]
+
+
+def seen(index: VectorIndex, where: Filter, partition: Partition = ACME) -> set[str]:
+    """The documents that the filter lets through; both legs must agree."""
+    dense = {hit.document_id for hit in index.dense(partition, X, 100, where)}
+    bm25 = {hit.document_id for hit in index.bm25(partition, "fox", 100, where)}
+    assert dense == bm25
+    return dense
+
+
+class VectorIndexContract:
+    def test_a_candidate_is_the_row_that_was_written(self, index: VectorIndex) -> None:
+        chunk = Chunk(
+            ordinal=7,
+            text="Füchse jagen „nachts“ 🦊\n\tim Wald",
+            tokens=9,
+            start=120,
+            end=153,
+            headings=("Tiere", 'Der Fuchs\'s "Bau"'),
+            page=3,
+            page_end=4,
+        )
+        metadata: dict[str, Scalar] = {
+            "lang": "de",
+            "year": 2024,
+            "weight": 0.5,
+            "draft": True,
+            "": "",
+            "a=b": "'c\\",
+        }
+        index.upsert(ACME, [Row("doc", 2, chunk, "Füchse.pdf", unit(3, 4), metadata)])
+        for hit in (*index.dense(ACME, X, 5, ALL), *index.bm25(ACME, "nachts", 5, ALL)):
+            assert (hit.document_id, hit.generation, hit.chunk) == ("doc", 2, chunk)
+            assert (hit.filename, hit.metadata) == ("Füchse.pdf", metadata)
+            assert [type(value) for value in hit.metadata.values()] == [
+                type(value) for value in metadata.values()
+            ]
+        assert len(index.dense(ACME, X, 5, ALL)) == len(index.bm25(ACME, "nachts", 5, ALL)) == 1
+
+    def test_dense_hits_come_nearest_first_with_their_cosine(self, index: VectorIndex) -> None:
+        vectors = [unit(1, slope) for slope in (2, 0.5, 0, -1)]
+        index.upsert(ACME, [row(ordinal=i, vector=v) for i, v in enumerate(vectors)])
+        hits = index.dense(ACME, X, 3, ALL)
+        assert [hit.chunk.ordinal for hit in hits] == [2, 1, 3]
+        expected = [1, 1 / math.hypot(1, 0.5), 1 / math.hypot(1, 1)]
+        assert [hit.score for hit in hits] == pytest.approx(expected, abs=1e-3)
+
+    def test_opposite_vectors_score_minus_one(self, index: VectorIndex) -> None:
+        index.upsert(ACME, [row(vector=unit(-1))])
+        assert [hit.score for hit in index.dense(ACME, X, 1, ALL)] == pytest.approx([-1], abs=1e-3)
+
+    def test_rare_words_count_more_and_rows_without_any_are_left_out(
+        self, index: VectorIndex
+    ) -> None:
+        texts = ["fox and hound", "fox and hen", "fox and fox cubs", "hen only", "badger"]
+        index.upsert(ACME, [row(ordinal=i, text=text) for i, text in enumerate(texts)])
+        hits = index.bm25(ACME, "the fox with a hound", 10, ALL)
+        assert ids(hits)[0] == "doc:1:0"
+        assert sorted(ids(hits)) == ["doc:1:0", "doc:1:1", "doc:1:2"]
+        assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+        assert all(hit.score > 0 for hit in hits)
+
+    def test_limit_bounds_both_legs(self, index: VectorIndex) -> None:
+        index.upsert(ACME, [row(ordinal=i) for i in range(5)])
+        for limit in (0, 1, 3, 5, 50):
+            assert len(index.dense(ACME, X, limit, ALL)) == min(limit, 5)
+            assert len(index.bm25(ACME, "fox", limit, ALL)) == min(limit, 5)
+
+    @pytest.mark.parametrize(
+        ("text", "query"),
+        [
+            ("Der Café-Besitzer heißt Müller", "cafe muller"),
+            ("Article 3 of the treaty", "article 3"),
+            ("see ERROR 42 in the log", "error 42"),
+            ("黑豹队的防守只丢了 308分", "防守"),
+            ("ประเทศไทยมี 77 จังหวัด", "จังหวัด"),
+            ("東京都に住んでいます", "東京"),
+            ("ИНДЕКС документов", "индекс"),
+            ("user@example.com wrote", "example"),
+        ],
+    )
+    def test_words_are_found_in_any_script(self, index: VectorIndex, text: str, query: str) -> None:
+        index.upsert(ACME, [row("other", text="nothing of the kind"), row("doc", text=text)])
+        hits = index.bm25(ACME, query, 5, ALL)
+        assert [hit.document_id for hit in hits] == ["doc"]
+
+    def test_a_single_digit_decides_between_two_passages(self, index: VectorIndex) -> None:
+        index.upsert(ACME, [row(ordinal=i, text=f"article {i} says so") for i in range(1, 6)])
+        assert ids(index.bm25(ACME, "article 3", 1, ALL)) == ["doc:1:3"]
+
+    @pytest.mark.parametrize(
+        "query",
+        ['"fox', "+fox", "-fox", "fox:", "(fox", "fox*", "'fox'", "fox\0", "🦊 fox", "fox\\",
+         "fox~2", "fox^3", "[fox TO", "fox\ud800", "fox AND", "{fox}", "fox;--", "%fox%"],
+    )  # fmt: skip
+    def test_no_character_of_a_query_is_an_operator(self, index: VectorIndex, query: str) -> None:
+        index.upsert(ACME, [row("doc"), row("hen", text="a hen")])
+        assert [hit.document_id for hit in index.bm25(ACME, query, 5, ALL)] == ["doc"]
+
+    @pytest.mark.parametrize(
+        "query", ["", " ", '"', "+", "-", ":", "(", "*", "'", "\0", "🦊", "the of and", "xyzzy"]
+    )
+    def test_a_query_without_words_that_occur_finds_nothing(
+        self, index: VectorIndex, query: str
+    ) -> None:
+        index.upsert(ACME, [row()])
+        assert index.bm25(ACME, query, 5, ALL) == []
+
+    def test_writing_the_same_rows_again_changes_nothing(self, index: VectorIndex) -> None:
+        rows = [row(ordinal=i, text=f"fox number{i}") for i in range(4)]
+        index.upsert(ACME, rows)
+        before = ids(index.dense(ACME, X, 10, ALL)), ids(index.bm25(ACME, "number2", 10, ALL))
+        for again in (rows, rows[:2], [rows[3], rows[1]]):
+            index.upsert(ACME, again)
+        assert index.count(ACME) == 4
+        assert sorted(ids(index.dense(ACME, X, 10, ALL))) == sorted(before[0])
+        assert ids(index.bm25(ACME, "number2", 10, ALL)) == before[1] == ["doc:1:2"]
+
+    def test_a_row_with_a_known_chunk_id_replaces_the_old_one(self, index: VectorIndex) -> None:
+        index.upsert(ACME, [row(text="old fox", vector=X)])
+        index.upsert(ACME, [row(text="new hen", vector=Y)])
+        assert index.bm25(ACME, "fox", 5, ALL) == []
+        assert [hit.chunk.text for hit in index.bm25(ACME, "hen", 5, ALL)] == ["new hen"]
+        assert [hit.score for hit in index.dense(ACME, Y, 5, ALL)] == pytest.approx([1], abs=1e-3)
+
+    def test_of_two_rows_with_one_chunk_id_in_a_call_the_last_counts(
+        self, index: VectorIndex
+    ) -> None:
+        index.upsert(ACME, [row(text="first fox"), row(text="second fox")])
+        assert [hit.chunk.text for hit in index.bm25(ACME, "fox", 5, ALL)] == ["second fox"]
+        assert index.count(ACME) == 1
+
+    def test_no_rows_are_no_error(self, index: VectorIndex) -> None:
+        index.upsert(ACME, [])
+        assert index.count(ACME) == 0
+
+    def test_text_without_a_utf8_form_can_be_indexed(self, index: VectorIndex) -> None:
+        index.upsert(ACME, [row(text="fox \ud800 den", metadata={"note": "\udfff"})])
+        assert len(index.bm25(ACME, "den", 5, Filter(metadata={"note": "\udfff"}))) == 1
+
+    def test_a_partition_never_written_is_empty(self, index: VectorIndex) -> None:
+        assert index.dense(ACME, X, 5, ALL) == []
+        assert index.bm25(ACME, "fox", 5, ALL) == []
+        assert index.count(ACME) == index.count(ACME, "doc") == 0
+        index.delete(ACME, "doc")
+
+    def test_partitions_do_not_see_one_another(self, index: VectorIndex) -> None:
+        index.upsert(ACME, [row("ours")])
+        index.upsert(OTHER, [row("letter")])
+        index.upsert(BETA, [row("theirs"), row("ours")])
+        assert seen(index, ALL) == {"ours"}
+        assert seen(index, ALL, OTHER) == {"letter"}
+        index.delete(BETA, "ours")
+        assert seen(index, ALL) == {"ours"}
+        assert seen(index, ALL, BETA) == {"theirs"}
+
+    def test_delete_takes_a_whole_document(self, index: VectorIndex) -> None:
+        index.upsert(ACME, [row("doc", i, generation=g) for g in (1, 2) for i in (0, 1)])
+        index.upsert(ACME, [row("docs"), row("Doc")])
+        index.delete(ACME, "doc")
+        index.delete(ACME, "doc")
+        assert seen(index, ALL) == {"docs", "Doc"}
+        assert index.count(ACME, "doc") == 0
+
+    def test_delete_below_takes_older_generations_only(self, index: VectorIndex) -> None:
+        index.upsert(ACME, [row(generation=g) for g in (1, 2, 3, 10)])
+        index.delete(ACME, "doc", below=3)
+        assert {hit.generation for hit in index.dense(ACME, X, 9, ALL)} == {3, 10}
+        index.delete(ACME, "doc", below=0)
+        assert index.count(ACME) == 2
+
+    def test_an_emptied_partition_can_be_filled_again(self, index: VectorIndex) -> None:
+        index.upsert(ACME, [row("doc")])
+        index.delete(ACME, "doc")
+        assert seen(index, ALL) == set()
+        index.upsert(ACME, [row("new")])
+        assert seen(index, ALL) == {"new"}
+
+    def test_count_of_a_partition_and_of_a_document(self, index: VectorIndex) -> None:
+        index.upsert(ACME, [row("a", i) for i in range(3)] + [row("b"), row("b", generation=2)])
+        assert (index.count(ACME), index.count(ACME, "a"), index.count(ACME, "b")) == (5, 3, 2)
+        assert index.count(ACME, "none") == index.count(ACME, "") == 0
+
+    def test_filter_by_document(self, index: VectorIndex) -> None:
+        index.upsert(ACME, [row(name) for name in ("a", "b", "c")])
+        assert seen(index, Filter(document_ids=["a", "c", "x"])) == {"a", "c"}
+
+    def test_filter_by_metadata_compares_value_and_type(self, index: VectorIndex) -> None:
+        values: dict[str, Scalar] = {
+            "int": 1, "text": "1", "true": True, "float": 1.0, "half": 0.5, "false": False,
+            "zero": 0, "empty": "", "quote": "it's", "null": "null", "big": 2**53 + 1,
+            "bigger": 2**53 + 2, "minus": -0.0, "tiny": 1e-300,
+        }  # fmt: skip
+        index.upsert(ACME, [row(name, metadata={"k": value}) for name, value in values.items()])
+        index.upsert(ACME, [row("none"), row("elsewhere", metadata={"j": 1})])
+        for name, value in values.items():
+            assert seen(index, Filter(metadata={"k": value})) == {name}, value
+        assert seen(index, Filter(metadata={"k": 0.0})) == {"minus"}
+        assert seen(index, Filter(metadata={"k": 2})) == set()
+
+    def test_every_condition_must_hold(self, index: VectorIndex) -> None:
+        index.upsert(
+            ACME,
+            [
+                row("a", metadata={"lang": "de", "year": 1}, pages=(1, 1)),
+                row("b", metadata={"lang": "de", "year": 2}, pages=(2, 2)),
+                row("c", metadata={"lang": "en", "year": 2}, pages=(2, 2)),
+            ],
+        )
+        assert seen(index, Filter(metadata={"lang": "de", "year": 2})) == {"b"}
+        assert seen(index, Filter(("a", "c"), {"year": 2}, page_from=2)) == {"c"}
+        assert seen(index, Filter(("a",), {"year": 2})) == set()
+
+    def test_filter_by_pages_is_inclusive_and_takes_passages_that_reach_in(
+        self, index: VectorIndex
+    ) -> None:
+        spans = {"one": (1, 1), "two-three": (2, 3), "four": (4, 4), "five": (5, None)}
+        index.upsert(ACME, [row(name, pages=pages) for name, pages in spans.items()])
+        index.upsert(ACME, [row("pageless")])
+        assert seen(index, Filter(page_from=3)) == {"two-three", "four", "five"}
+        assert seen(index, Filter(page_to=2)) == {"one", "two-three"}
+        assert seen(index, Filter(page_from=3, page_to=4)) == {"two-three", "four"}
+        assert seen(index, Filter(page_from=5, page_to=5)) == {"five"}
+        assert seen(index, Filter(page_from=6)) == set()
+
+    def test_a_filter_does_not_cost_hits(self, index: VectorIndex) -> None:
+        many = [row("many", i, vector=X) for i in range(60)]
+        index.upsert(ACME, [*many, row("few", text="fox among hens, far off", vector=Y)])
+        where = Filter(document_ids=["few"])
+        assert ids(index.dense(ACME, X, 3, where)) == ["few:1:0"]
+        assert ids(index.bm25(ACME, "fox", 3, where)) == ["few:1:0"]
+
+
+class TestMemoryIndex(VectorIndexContract):
+    @pytest.fixture
+    def index(self) -> VectorIndex:
+        return MemoryIndex()
+
+
+class TestLanceIndex(VectorIndexContract):
+    @pytest.fixture
+    def index(self, tmp_path: Path) -> VectorIndex:
+        return LanceIndex(str(tmp_path), dimensions=DIMENSIONS)
+
+
+class TestFoldedLanceIndex(VectorIndexContract):
+    """The same with every commit folded at once: rows come from the keyword index, not a scan."""
+
+    @pytest.fixture
+    def index(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VectorIndex:
+        monkeypatch.setattr(lancedb_index, "MAX_COMMITS", 1)
+        return LanceIndex(str(tmp_path), dimensions=DIMENSIONS)
+
+
+@pytest.fixture
+def lance(tmp_path: Path) -> LanceIndex:
+    return LanceIndex(str(tmp_path), dimensions=DIMENSIONS)
+
+
+def fragments(index: LanceIndex) -> int:
+    stats: Any = index._handles[ACME].table.stats()
+    return int(stats["fragment_stats"]["num_fragments"])
+
+
+def test_a_reader_sees_every_commit_of_another_process_at_once(tmp_path: Path) -> None:
+    writer = LanceIndex(str(tmp_path), dimensions=DIMENSIONS)
+    reader = LanceIndex(str(tmp_path), dimensions=DIMENSIONS)
+    assert seen(reader, ALL) == set()
+    writer.upsert(ACME, [row("a")])
+    assert seen(reader, ALL) == {"a"}
+    writer.upsert(ACME, [row("b")])
+    assert seen(reader, ALL) == {"a", "b"}
+    writer.optimize(ACME)
+    writer.delete(ACME, "a")
+    assert seen(reader, ALL) == {"b"}
+
+
+def test_a_table_dropped_under_an_open_handle_is_an_empty_partition(
+    tmp_path: Path, lance: LanceIndex
+) -> None:
+    lance.upsert(ACME, [row("old", i) for i in range(3)])
+    assert seen(lance, ALL) == {"old"}
+    lance._connection.drop_table("acme.handbook")
+    assert seen(lance, ALL) == set()
+    assert lance.count(ACME) == 0
+    lance.upsert(ACME, [row("new")])
+    assert seen(lance, ALL) == {"new"}
+
+
+@pytest.mark.parametrize("commits", [1, 2, 3, 6])
+def test_a_table_made_anew_under_an_open_handle_is_read_as_it_is_now(
+    tmp_path: Path, lance: LanceIndex, commits: int
+) -> None:
+    for i in range(3):
+        lance.upsert(ACME, [row("old", i)])
+    assert seen(lance, ALL) == {"old"}
+    another = LanceIndex(str(tmp_path), dimensions=DIMENSIONS)
+    another._connection.drop_table("acme.handbook")
+    for i in range(commits):
+        another.upsert(ACME, [row("new", i)])
+    assert seen(lance, ALL) == {"new"}
+    assert lance.count(ACME) == commits
+    lance.upsert(ACME, [row("mine")])
+    assert seen(another, ALL) == {"new", "mine"}
+
+
+def test_fragments_and_uncovered_rows_stay_bounded_without_any_scheduled_job(
+    lance: LanceIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lancedb_index, "MAX_COMMITS", 4)
+    for i in range(14):
+        lance.upsert(ACME, [row(ordinal=i, text=f"fox number{i}")])
+        assert fragments(lance) <= 5, "those of 4 commits, and the folded one"
+    covered = lance._handles[ACME].table.index_stats(lancedb_index.TEXT_INDEX)
+    assert covered.num_indexed_rows >= 12
+    assert lance.count(ACME) == 14
+    assert ids(lance.bm25(ACME, "number3 number13", 5, ALL)) != []
+
+
+def test_a_writer_that_starts_anew_takes_up_the_count_of_commits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lancedb_index, "MAX_COMMITS", 4)
+    for i in range(9):
+        fresh = LanceIndex(str(tmp_path), dimensions=DIMENSIONS)
+        fresh.upsert(ACME, [row(ordinal=i)])
+        assert fragments(fresh) <= 5
+
+
+def test_many_uncovered_rows_are_folded_into_the_keyword_index(
+    lance: LanceIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lancedb_index, "MAX_UNINDEXED", 50)
+    lance.upsert(ACME, [row(ordinal=i) for i in range(49)])
+    assert lance._handles[ACME].table.index_stats("text_idx").num_indexed_rows == 0
+    lance.upsert(ACME, [row(ordinal=49)])
+    assert lance._handles[ACME].table.index_stats("text_idx").num_indexed_rows == 50
+
+
+def test_a_fold_that_fails_does_not_fail_the_write(
+    lance: LanceIndex, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(handle: object) -> None:
+        raise RuntimeError("disk on fire")
+
+    monkeypatch.setattr(lancedb_index, "MAX_COMMITS", 1)
+    monkeypatch.setattr(lancedb_index, "_fold", broken)
+    lance.upsert(ACME, [row()])
+    assert lance.count(ACME) == 1
+    assert "could not fold the index of acme/handbook" in caplog.text
+
+
+def test_a_table_whose_creator_died_early_gets_its_keyword_index(lance: LanceIndex) -> None:
+    lance._connection.create_table("acme.handbook", schema=lance_rows.schema(DIMENSIONS))
+    assert seen(lance, ALL) == set()
+    lance.upsert(ACME, [row()])
+    assert [index.name for index in lance._handles[ACME].table.list_indices()] == ["text_idx"]
+
+
+def test_vectors_of_another_model_are_refused(tmp_path: Path, lance: LanceIndex) -> None:
+    lance.upsert(ACME, [row()])
+    with pytest.raises(SetupError, match="same embedding model"):
+        lance.upsert(ACME, [row(vector=np.ones(3, dtype=np.float32))])
+    with pytest.raises(SetupError, match="same embedding model"):
+        lance.dense(ACME, np.ones(3, dtype=np.float32), 1, ALL)
+    with pytest.raises(SetupError, match="vectors of 8 numbers, the model gives 16"):
+        LanceIndex(str(tmp_path), dimensions=16).count(ACME)
+
+
+def test_names_that_could_share_a_table_are_refused(lance: LanceIndex) -> None:
+    with pytest.raises(InvalidRequest):
+        lance.upsert(Partition("acme.a", "b"), [row()])
+    with pytest.raises(InvalidRequest):
+        lance.count(Partition("..", "b"))
+
+
+def test_importing_the_adapter_loads_neither_lancedb_nor_pyarrow() -> None:
+    program = (
+        "import sys, ragline.adapters.lancedb_index;"
+        "print([m for m in ('lancedb', 'pyarrow', 'numpy') if m in sys.modules])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "[]"
+
+
+NASTY = st.text(
+    alphabet=st.sampled_from("ab'\"\\;-%_\0\n=,[]{}()\u2019\ud800é") | st.characters(), max_size=12
+)
+SCALARS = NASTY | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.booleans()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> LanceIndex:
+    return LanceIndex(str(tmp_path_factory.mktemp("lance")), dimensions=DIMENSIONS)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(metadata=st.dictionaries(NASTY, SCALARS, min_size=1, max_size=3), other=SCALARS)
+def test_any_metadata_is_matched_as_it_would_be_in_python(
+    shared: LanceIndex, metadata: dict[str, Scalar], other: Scalar
+) -> None:
+    rows = [row("a", metadata=metadata), row("b", metadata=dict.fromkeys(metadata, other))]
+    memory = MemoryIndex()
+    for index in (shared, memory):
+        index.upsert(ACME, rows)
+    for where in (Filter(metadata=metadata), Filter(metadata=dict.fromkeys(metadata, other))):
+        assert seen(shared, where) == seen(memory, where)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(document_ids=st.lists(NASTY, min_size=1, max_size=4), query=NASTY)
+def test_no_id_and_no_query_breaks_out_of_its_quotes(
+    shared: LanceIndex, document_ids: list[str], query: str
+) -> None:
+    shared.upsert(OTHER, [row("safe")])
+    assert shared.dense(OTHER, X, 9, Filter(document_ids=document_ids)) == []
+    shared.bm25(OTHER, query, 9, Filter(document_ids=document_ids))
+    for document_id in document_ids:
+        assert shared.count(OTHER, document_id) == 0
+        shared.delete(OTHER, document_id)
+    assert shared.count(OTHER) == 1

@@ -1,0 +1,3 @@
+"""The code that the functions of the small stack share."""
+
+GREETING = "hello from the layer"

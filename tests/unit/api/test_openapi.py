@@ -1,0 +1,119 @@
+"""The OpenAPI document: complete, and its examples are true."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from starlette.testclient import TestClient
+
+from ragline.api import examples, schemas
+from ragline.api.app import create_app
+from tests.unit.api.world import World
+
+DOCUMENT: dict[str, Any] = create_app(World()).openapi()
+
+
+def operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+NAMES = [name for name, _ in operations()]
+OPERATIONS = dict(operations())
+
+PROMISED = {
+    "GET /health",
+    "GET /api/v2/info",
+    "POST /api/v2/documents",
+    "POST /api/v2/documents/upload",
+    "GET /api/v2/documents/status/{job_id}",
+    "GET /api/v2/documents/{document_id}",
+    "GET /api/v2/documents",
+    "GET /api/v2/documents/{document_id}/chunks",
+    "GET /api/v2/documents/{document_id}/failures",
+    "DELETE /api/v2/documents/{document_id}",
+    "POST /api/v2/query",
+}
+
+
+def test_the_document_describes_exactly_the_promised_routes() -> None:
+    assert set(NAMES) == PROMISED
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_body_parameter_and_answer_has_an_example(name: str) -> None:
+    operation = OPERATIONS[name]
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        assert content["example"]
+    for parameter in operation.get("parameters", []):
+        assert parameter["schema"].get("examples") or parameter.get("example"), parameter["name"]
+    for status, answer in operation["responses"].items():
+        if status != "204":
+            assert answer["content"], status
+            assert all(content["example"] for content in answer["content"].values()), status
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_declared_error_is_a_problem_and_each_route_declares_some(name: str) -> None:
+    declared = {
+        status: answer["content"]
+        for status, answer in OPERATIONS[name]["responses"].items()
+        if not status.startswith("2")
+    }
+    assert {"503", "default"} <= set(declared)
+    assert "422" not in declared
+    for content in declared.values():
+        assert list(content) == ["application/problem+json"]
+        schema = content["application/problem+json"]["schema"]
+        assert schema == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_every_reference_in_the_document_leads_somewhere() -> None:
+    text = json.dumps(DOCUMENT)
+    known = DOCUMENT["components"]["schemas"]
+    referred = {piece.split('"', 1)[0] for piece in text.split('"#/components/schemas/')[1:]}
+    assert "Problem" in referred
+    assert referred <= set(known)
+
+
+@pytest.mark.parametrize(
+    ("model", "example"),
+    [
+        (schemas.RegisterBody, examples.REGISTER),
+        (schemas.RegisteredView, examples.REGISTERED),
+        (schemas.RegisteredView, examples.DUPLICATE),
+        (schemas.Accepted, examples.ACCEPTED),
+        (schemas.DocumentView, examples.DOCUMENT),
+        (schemas.DocumentList, examples.DOCUMENTS),
+        (schemas.ChunkList, examples.CHUNKS),
+        (schemas.FailureList, examples.FAILURES),
+        (schemas.QueryBody, examples.QUERY),
+        (schemas.QueryAnswer, examples.ANSWER),
+        (schemas.Health, examples.HEALTH),
+        (schemas.Info, examples.INFO),
+    ],
+)
+def test_the_examples_are_what_the_models_say(
+    model: type[BaseModel], example: dict[str, Any]
+) -> None:
+    known = model.model_validate(example, extra="forbid")
+    assert known.model_dump(mode="json", exclude_unset=True, by_alias=True) == example
+
+
+def test_the_examples_of_requests_are_accepted_by_the_routes(api: TestClient, world: World) -> None:
+    assert api.post("/api/v2/documents", json=examples.REGISTER).status_code == 201
+    form = {name: value for name, value in examples.UPLOAD.items() if name != "file"}
+    answer = api.post("/api/v2/documents/upload", data=form, files={"file": ("a.md", b"a")})
+    assert answer.status_code == 202
+    assert api.post("/api/v2/query", json=examples.QUERY).status_code == 200
+
+
+def test_the_document_is_served_beside_the_api(api: TestClient) -> None:
+    answer = api.get("/api/v2/openapi.json")
+    assert answer.status_code == 200
+    assert answer.json()["openapi"].startswith("3.")

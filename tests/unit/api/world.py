@@ -1,0 +1,107 @@
+"""A Ragline in memory, and what stands in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ragline.adapters.memory import MemoryLedger, MemoryObjects, MemoryQueues
+from ragline.adapters.memory_index import MemoryIndex
+from ragline.domain.chunks import CHUNKS_PER_PART, Chunk, Part, Row
+from ragline.domain.documents import Document, Metadata, Partition
+from ragline.domain.ledger import ChunkState, NewDocument
+from ragline.embedding.hashing import HashEmbedder
+from ragline.embedding.model import Card
+from ragline.settings import Settings
+from ragline.usecases.parts import cut_parts, write_part
+
+EVENTS = Path(__file__).parents[3] / "events"
+
+
+@dataclass
+class World:
+    """Fakes behind every port; ``asked`` names those that were built, in order."""
+
+    config: Settings = field(default_factory=lambda: Settings(max_file_bytes=10_000_000))
+    the_ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    the_objects: MemoryObjects = field(default_factory=MemoryObjects)
+    the_queues: MemoryQueues = field(default_factory=MemoryQueues)
+    the_index: MemoryIndex = field(default_factory=MemoryIndex)
+    the_embedder: HashEmbedder = field(default_factory=HashEmbedder)
+    asked: list[str] = field(default_factory=list)
+    broken: dict[str, Exception] = field(default_factory=dict)
+
+    def settings(self) -> Settings:
+        self._ask("settings")
+        return self.config
+
+    def ledger(self) -> MemoryLedger:
+        self._ask("ledger")
+        return self.the_ledger
+
+    def objects(self) -> MemoryObjects:
+        self._ask("objects")
+        return self.the_objects
+
+    def queues(self) -> MemoryQueues:
+        self._ask("queues")
+        return self.the_queues
+
+    def index(self) -> MemoryIndex:
+        self._ask("index")
+        return self.the_index
+
+    def embedder(self) -> HashEmbedder:
+        self._ask("embedder")
+        return self.the_embedder
+
+    def model(self) -> Card:
+        self._ask("model")
+        return Card("mini", "int8", 384, 256, "mini-1-int8", "", "")
+
+    def _ask(self, name: str) -> None:
+        self.asked.append(name)
+        if name in self.broken:
+            raise self.broken[name]
+
+    def indexed(
+        self,
+        *texts: str,
+        document_id: str = "guide",
+        collection: str = "handbook",
+        tenant: str = "default",
+        metadata: Metadata | None = None,
+    ) -> Document:
+        """A document that went all the way, one chunk for each text, two chunks a page."""
+        partition = Partition(tenant, collection)
+        key = f"uploads/{partition}/{document_id}/guide.md"
+        new = NewDocument(
+            partition, document_id, "guide.md", key, "text/markdown", 9, metadata=metadata or {}
+        )
+        self.the_ledger.create(new)
+        self.the_objects.put(key, b"the bytes")
+        before = self.the_ledger.get(tenant, document_id)
+        sequencer = f"{(before.generation if before else 0) + 1:X}"
+        document = self.the_ledger.begin(new, sequencer, "parser-1")
+        assert document
+        chunks = [
+            Chunk(n, text, 5, n * 10, n * 10 + len(text), ("Top",), n // 2 + 1, n // 2 + 1)
+            for n, text in enumerate(texts)
+        ]
+        base = Part(partition, document_id, document.generation, 0, CHUNKS_PER_PART)
+        for part, run in cut_parts(base, chunks):
+            write_part(self.the_objects, part, run)
+        self.the_ledger.plan_ranges(document, 1, 3)
+        self.the_ledger.record_range(document, 0, len(chunks), 3)
+        vectors = self.the_embedder.embed(texts)
+        self.the_index.upsert(
+            partition,
+            [
+                Row(document_id, document.generation, chunk, "guide.md", vector, metadata or {})
+                for chunk, vector in zip(chunks, vectors, strict=True)
+            ],
+        )
+        self.the_ledger.record_chunks(document, range(len(chunks)), ChunkState.INDEXED)
+        settled = self.the_ledger.settle(tenant, document_id, document.generation)
+        assert settled
+        return settled

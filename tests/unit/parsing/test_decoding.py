@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ragline.parsing.decoding import decode, is_text
+
+JAPANESE = "名前,年齢,住所\n佐藤太郎,30,東京\n三木英子,25,大阪\n髙橋淳,35,名古屋\n"
+FRENCH = "L'été dernier, le café était très agréable ; les élèves ont été reçus à Nîmes.\n"
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
+def test_european_text_is_read_in_any_usual_encoding(encoding: str) -> None:
+    assert decode((FRENCH * 3).encode(encoding)) == FRENCH * 3
+
+
+def test_shift_jis_is_recognised_without_being_declared() -> None:
+    assert decode(JAPANESE.encode("cp932")) == JAPANESE
+
+
+def test_russian_in_its_code_page_is_not_read_as_western() -> None:
+    text = "Барометр следует читать каждое утро на уровне глаз. " * 4
+    assert decode(text.encode("cp1251")) == text
+
+
+def test_a_declared_encoding_is_used_only_if_the_bytes_fit_it() -> None:
+    assert decode("Привет, мир".encode("koi8-r"), "koi8-r") == "Привет, мир"
+    assert decode("Grüße".encode(), "shift_jis") == "Grüße"
+    assert decode(b"plain", "no-such-encoding") == "plain"
+
+
+def test_one_broken_byte_does_not_turn_utf8_into_another_encoding() -> None:
+    assert decode("äöü ".encode() * 50 + b"\xff") == "äöü " * 50 + "\ufffd"
+
+
+def test_line_ends_are_made_equal() -> None:
+    assert decode(b"a\r\nb\rc\n") == "a\nb\nc\n"
+
+
+def test_binary_is_not_text() -> None:
+    assert not is_text(bytes(range(256)) * 8)
+    assert is_text("日本語".encode("cp932"))
+    assert is_text("plain".encode("utf-16-le"))
+
+
+@given(st.binary(max_size=400))
+def test_decoding_never_fails(data: bytes) -> None:
+    assert isinstance(decode(data), str)
