@@ -1,7 +1,7 @@
 # Everything a newcomer or CI runs. `make help` lists it.
 SHELL := /bin/bash
 PYTHON ?= python3
-RAGLINE_ENV := $(CURDIR)/.venv
+export RAGLINE_ENV := $(CURDIR)/.venv
 BIN := $(RAGLINE_ENV)/bin
 UV := $(BIN)/uv
 # Its own environment: SAM pins versions that would hold back ours.
@@ -64,7 +64,7 @@ lock: | $(UV) ## Resolve every requirement anew, with hashes
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 build: .venv/dev ## Build for AWS (needs Docker for the two image functions)
-	$(BIN)/ragline model --into build/model
+	$(BIN)/python -m ragline.embedding.prepare --into build/model
 	$(SAM) build
 
 deploy: build ## Deploy to AWS; STAGE=dev or prod

@@ -7,12 +7,17 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from mangum import Mangum
-from ragline.api.app import create_app
+from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
 from ragline import wiring
+from ragline.api.app import create_app
 from ragline.telemetry import logger, metrics, observed
 
-asgi = Mangum(create_app(wiring), lifespan="off")
+asgi = Mangum(
+    create_app(wiring),
+    lifespan="off",
+    text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, "application/problem+json"],
+)
 
 
 @observed

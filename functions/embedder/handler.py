@@ -33,7 +33,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
     logger.info("embedded", parts=len(parts), chunks=chunks, documents=documents)
     for position, error in failed.items():
         part = parts[position]
-        logger.warning("part returned", document_id=part.document_id, reason=str(error))
+        logger.warning(
+            "part returned", document_id=part.document_id, reason=repr(error), exc_info=error
+        )
     return batches.answer(
         [records[i] for i in sorted(failed)], settings().chunks_queue_url, wiring.sqs
     )

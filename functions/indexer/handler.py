@@ -36,7 +36,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
         )
         logger.info("applied", partition=str(partition), ops=len(pairs), done=done)
         if error is not None:
-            logger.warning("operations returned", partition=str(partition), reason=str(error))
+            logger.warning(
+                "operations returned", partition=str(partition), reason=repr(error), exc_info=error
+            )
             failed += [record for record, _ in pairs[done:]]
     metrics.add_metric("IndexOps", MetricUnit.Count, len(records))
     return batches.answer(failed, settings().index_ops_queue_url, wiring.sqs)

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.s3_event import S3EventRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ragline import batches, wiring
-from ragline.domain.errors import MalformedMessage, TransientError
+from ragline.domain.errors import MalformedMessage
 from ragline.domain.messages import PageRange, read
 from ragline.settings import settings
 from ragline.telemetry import logger, metrics, observed
@@ -75,9 +75,14 @@ def _pages(event: SQSEvent, context: LambdaContext) -> Any:
                 limits=_limits(context),
             )
             logger.info("range", document_id=message.document_id, n=message.number, outcome=outcome)
-        except TransientError as error:
+        except Exception as error:  # returned, retried, and in the end a dead letter
             failed.append(record)
-            logger.warning("range returned", document_id=message.document_id, reason=str(error))
+            logger.warning(
+                "range returned",
+                document_id=message.document_id,
+                reason=repr(error),
+                exc_info=error,
+            )
     metrics.add_metric("PageRanges", MetricUnit.Count, len(records))
     return batches.answer(failed, settings().pages_queue_url, wiring.sqs)
 

@@ -211,12 +211,13 @@ def test_what_a_handler_logs_never_holds_the_text_of_a_document(
     aws: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = io.StringIO()
-    written_to = telemetry.logger.registered_handler.setStream(lines)
+    handler: Any = telemetry.logger.registered_handler
+    written_to = handler.setStream(lines)
     upload("# Secret\n\nThe vault opens at midnight.")
     handle("splitter", event("splitter"))
     handle("embedder", take(settings().chunks_queue_url, "embedder"))
     handle("indexer", take(settings().index_ops_queue_url, "indexer"))
-    telemetry.logger.registered_handler.setStream(written_to)
+    handler.setStream(written_to)
     captured = capsys.readouterr()
     said = lines.getvalue() + captured.out + captured.err
     assert DOCUMENT in said

@@ -250,6 +250,25 @@ def test_a_chunk_that_cannot_be_embedded_is_set_apart_and_its_neighbours_are_fou
     }
 
 
+def test_text_with_unicode_line_separators_comes_through_whole() -> None:
+    pipeline = Pipeline()
+    pipeline.drop("The first line\u2028the second\x85the third\u2029the last.")
+    pipeline.run()
+    (hit,) = pipeline.search("second third")
+    assert "\u2028the second\x85the third" in hit.candidate.chunk.text
+
+
+def test_an_error_that_nobody_foresaw_returns_its_message_and_no_other() -> None:
+    pipeline = Pipeline()
+    pipeline.drop(TEXT, "one")
+    pipeline.drop("a few words", "two")
+    messages = pipeline.waiting_parts()
+    pipeline.objects.put(next(iter(pipeline.objects.list(f"chunks/{HANDBOOK}/two/"))), b"not gzip")
+    assert pipeline.embed(messages) == {len(messages) - 1}
+    pipeline.run()
+    assert pipeline.document("one").status is Status.INDEXED
+
+
 def test_a_service_that_fails_returns_only_the_messages_that_it_concerns() -> None:
     pipeline = Pipeline()
     pipeline.drop(TEXT, "one")
@@ -263,7 +282,7 @@ def test_a_service_that_fails_returns_only_the_messages_that_it_concerns() -> No
             raise ServiceUnavailable("SQS did not answer.")
         send(ops)  # type: ignore[arg-type]
 
-    pipeline.queues.send_ops = failing  # type: ignore[method-assign, assignment]
+    pipeline.queues.send_ops = failing  # type: ignore[method-assign]
     assert pipeline.embed(messages) == ours
     pipeline.queues.send_ops = send  # type: ignore[method-assign]
     pipeline.embed([messages[i] for i in sorted(ours)])

@@ -12,7 +12,7 @@ import yaml
 from ragline.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-NOT_OURS = ("POWERTOOLS_",)  # read by Powertools, not by Settings
+NOT_OURS = ("POWERTOOLS_", "LANCE_LOG")  # read by Powertools and Lance, not by Settings
 FROM_THE_RUNTIME = {"aws_endpoint_url", "aws_region"}
 
 
@@ -30,7 +30,7 @@ def short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[st
 Loader.add_multi_constructor("!", short_form)
 
 TEXT = (ROOT / "template.yaml").read_text()
-TEMPLATE: dict[str, Any] = yaml.load(TEXT, Loader)  # noqa: S506
+TEMPLATE: dict[str, Any] = yaml.load(TEXT, Loader)
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def test_up_prepares_the_model_starts_the_cloud_and_deploys(project: Path) -> No
             "http://127.0.0.1:4566",
             project / "template.yaml",
             "ragline-dev",
-            {"ModelDir": "/cache/model"},
+            {"ModelDir": "/cache/model", "EmbedderConcurrency": str(max(2, os.cpu_count() or 2))},
         ),
     ]
     assert json.loads(result.stdout) == {

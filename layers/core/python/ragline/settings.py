@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -24,7 +23,6 @@ class Settings(BaseSettings):
     index_ops_queue_url: str = ""
 
     model_dir: Path = Path("/opt/model")
-    embedder_precision: Literal["int8", "fp32"] = "int8"
 
     max_file_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
     max_pages: int = Field(default=5_000, ge=1)

@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from ragline.settings import settings
 
+__all__ = [
+    "embedder",
+    "index",
+    "ledger",
+    "limits",
+    "model",
+    "objects",
+    "queues",
+    "settings",
+    "sqs",
+    "tokenizer",
+]
+
 if TYPE_CHECKING:
+    from ragline.embedding.model import Card
     from ragline.ports import Embedder, Ledger, Objects, Queues, Tokenizer, VectorIndex
     from ragline.usecases.split import Limits
 
@@ -73,6 +87,14 @@ def embedder() -> Embedder:
     from ragline.embedding.onnx import OnnxEmbedder
 
     return OnnxEmbedder(settings().model_dir)
+
+
+@cache
+def model() -> Card:
+    """What is known of the embedding model without loading it."""
+    from ragline.embedding.model import read_card
+
+    return read_card(settings().model_dir)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,10 @@ Keep = Annotated[
     ),
 ]
 
+Precision = Annotated[
+    options.Precision, typer.Option(help="int8 is smaller and faster, fp32 exact.")
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
@@ -59,12 +64,13 @@ def up(
     port: Port = None,
     keep: Keep = None,
     stack: options.StackName = None,
+    precision: Precision = options.Precision.INT8,
     as_json: options.AsJson = False,
 ) -> None:
     """Start the local cloud and deploy the stack to it; again: deploy what has changed."""
     outside, screen = Outside.of(ctx), Screen(as_json)
     name = stack or outside.environ.get("RAGLINE_STACK") or DEFAULT_STACK
-    deployed = set_up(outside, screen, port=port, keep=keep, stack=name)
+    deployed = set_up(outside, screen, port=port, keep=keep, stack=name, precision=precision)
     screen.give(
         {
             "endpoint_url": deployed.endpoint_url,
@@ -89,7 +95,13 @@ def up(
 
 
 def set_up(
-    outside: Outside, screen: Screen, *, port: int | None, keep: bool | None, stack: str
+    outside: Outside,
+    screen: Screen,
+    *,
+    port: int | None,
+    keep: bool | None,
+    stack: str,
+    precision: options.Precision = options.Precision.INT8,
 ) -> Deployed:
     """The model, the local cloud, the stack; the first two are left alone if they are there.
 
@@ -100,7 +112,7 @@ def set_up(
     """
     template = find_template(outside.directory())
     screen.say("preparing the embedding model")
-    model = outside.local.model("int8")
+    model = outside.local.model(precision.value)
     running = outside.local.running(template.parent)
     cloud = outside.local.start(
         template.parent,
@@ -112,7 +124,12 @@ def set_up(
         cloud.endpoint_url,
         template,
         stack=stack,
-        parameters={"ModelDir": str(model)},
+        parameters={
+            "ModelDir": str(model),
+            # More than one embedder for each core would only make each batch slower; the queue's
+            # MaximumConcurrency is at least 2.
+            "EmbedderConcurrency": str(max(2, os.cpu_count() or 2)),
+        },
         say=screen.say,
     )
     return Deployed(cloud.endpoint_url, stack, outputs)
@@ -138,9 +155,7 @@ def down(ctx: typer.Context, as_json: options.AsJson = False) -> None:
 
 def model(
     ctx: typer.Context,
-    precision: Annotated[
-        options.Precision, typer.Option(help="int8 is smaller and faster, fp32 exact.")
-    ] = options.Precision.INT8,
+    precision: Precision = options.Precision.INT8,
     as_json: options.AsJson = False,
 ) -> None:
     """Prepare the embedding model, once; later calls only say where it is."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ragline.domain.chunks import Chunk, Part
 from ragline.domain.documents import Document, Reason
-from ragline.domain.errors import EmbeddingFailed, PermanentError, TransientError
+from ragline.domain.errors import EmbeddingFailed, PermanentError
 from ragline.domain.ledger import ChunkState, Failure
 from ragline.domain.messages import PartReady, Span, Upsert
 from ragline.ports import Embedder, Ledger, Objects, Queues
@@ -41,17 +41,17 @@ def embed_parts(
     objects: Objects,
     queues: Queues,
     embedder: Embedder,
-) -> dict[int, TransientError]:
+) -> dict[int, Exception]:
     """Embed one batch; returns position → error of the messages that must be delivered again.
 
     Parts of deleted or replaced generations are dropped. A chunk that cannot be embedded is set
     apart as failed and its neighbours go on.
     """
-    failed: dict[int, TransientError] = {}
+    failed: dict[int, Exception] = {}
     for positions, group in _groups(messages, ledger):
         try:
             _embed_group(group, ledger, objects, queues, embedder)
-        except TransientError as error:
+        except Exception as error:  # one group never takes its batch-mates with it
             failed.update(dict.fromkeys(positions, error))
     return failed
 

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from ragline.domain.chunks import Part, Row
 from ragline.domain.documents import SEARCHABLE, Document, Partition, Reason
-from ragline.domain.errors import PermanentError, TransientError
+from ragline.domain.errors import PermanentError
 from ragline.domain.keys import document_prefixes
 from ragline.domain.ledger import ChunkState, Failure
 from ragline.domain.messages import Delete, Upsert
@@ -27,7 +27,7 @@ def apply_ops(
     objects: Objects,
     queues: Queues,
     index: VectorIndex,
-) -> tuple[int, TransientError | None]:
+) -> tuple[int, Exception | None]:
     """Apply one partition's operations in order; neighbouring upserts become one commit.
 
     Returns how many operations from the front are done, and the error that stopped the rest:
@@ -44,7 +44,7 @@ def apply_ops(
                 for op in batch:
                     if isinstance(op, Delete):
                         _delete(partition, op, objects, index)
-        except TransientError as error:
+        except Exception as error:  # what is done stays done, whatever stopped the rest
             return done, error
         done += len(batch)
     return done, None

@@ -47,7 +47,8 @@ def read_part(objects: Objects, part: Part) -> list[Chunk] | None:
 
 def parse_part(data: bytes) -> list[Chunk]:
     """Read a stored part's bytes."""
-    rows = (json.loads(line) for line in gzip.decompress(data).decode().splitlines() if line)
+    # As bytes: text would be cut at every Unicode line separator too, which JSON leaves as it is.
+    rows = (json.loads(line) for line in gzip.decompress(data).splitlines() if line)
     return [Chunk(**{**row, "headings": tuple(row["headings"])}) for row in rows]
 
 
