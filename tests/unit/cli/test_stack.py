@@ -147,3 +147,13 @@ def test_the_version_is_printed() -> None:
     import ragline
 
     assert run(outside(), "--version").stdout == f"ragline {ragline.__version__}\n"
+
+
+def test_env_prints_what_other_clients_need_to_call_the_api(project: Path) -> None:
+    environ = {"RAGLINE_API_URL": "https://api.example/live", "RAGLINE_API_KEY": "it's"}
+    result = run(outside(directory=project, environ=environ), "env")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "export RAGLINE_API_URL=https://api.example/live",
+        "export RAGLINE_API_KEY='it'\"'\"'s'",
+    ]

@@ -25,6 +25,7 @@ for _command, _panel in (
     (stack.up, "The stack"),
     (stack.down, "The stack"),
     (stack.info, "The stack"),
+    (stack.env, "The stack"),
     (logs.logs, "The stack"),
     (stack.model, "The stack"),
     (push.push, "Documents"),

@@ -1,8 +1,9 @@
-"""`ragline up`, `down`, `model` and `info`: the stack as a whole."""
+"""`ragline up`, `down`, `model`, `info` and `env`: the stack as a whole."""
 
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,6 +188,27 @@ def info(
         else:
             rows.append((name, _written(value)))
     screen.show(_pairs(*rows))
+
+
+def env(
+    ctx: typer.Context,
+    as_json: options.AsJson = False,
+    stack: options.StackName = None,
+    profile: options.Profile = None,
+    endpoint: options.Endpoint = None,
+    region: options.Region = None,
+) -> None:
+    """Print the API's address and key for other clients: eval "$(ragline env)".
+
+    The one command that prints the key.
+    """
+    outside, screen = Outside.of(ctx), Screen(as_json)
+    where = address(Choice(stack, profile, endpoint, region), outside)
+    variables = {"RAGLINE_API_URL": where.url, "RAGLINE_API_KEY": where.key}
+    screen.give(variables)
+    if not as_json:
+        for name, value in variables.items():
+            typer.echo(f"export {name}={shlex.quote(value)}")
 
 
 def _written(value: object) -> str:

@@ -1,0 +1,38 @@
+"""The whole stack, once for all these tests: template.yaml on a local cloud of its own."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from ragline.local import cloud
+from ragline.local.cloud import Cloud
+from tests.e2e.stack import Stack, deployed, opened
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    directory = tmp_path_factory.mktemp("e2e")
+    try:
+        yield cloud.start(directory, port=free_port(), keep=False, say=print)
+    finally:
+        cloud.stop(directory, print)
+
+
+@pytest.fixture(scope="session")
+def stack(local: Cloud) -> Iterator[Stack]:
+    with opened(local.endpoint_url, deployed(local.endpoint_url)) as found:
+        yield found

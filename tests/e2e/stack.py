@@ -1,0 +1,184 @@
+"""A deployed stack as its users meet it: the REST API with its key, and AWS beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+
+from ragline.domain.documents import TERMINAL
+from ragline.embedding.prepare import ensure
+from ragline.local import aws, deploy
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parents[2]
+EVENTS = ROOT / "events"
+NAME = "ragline-e2e"
+PATIENCE = 90
+"""Seconds; only a failing test waits so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """``api`` carries the key; ``anyone`` does not, and takes absolute URLs."""
+
+    endpoint_url: str
+    api_url: str
+    outputs: Mapping[str, str]
+    api: httpx.Client
+    anyone: httpx.Client
+    s3: S3Client
+    sqs: SQSClient
+    functions: Any
+
+    @property
+    def bucket(self) -> str:
+        return self.outputs["DocumentsBucketName"]
+
+    def register(self, filename: str, data: bytes, collection: str, **fields: Any) -> Any:
+        body = {"filename": filename, "size": len(data), "collection": collection, **fields}
+        answer = self.api.post("/api/v2/documents", json=body)
+        assert answer.status_code in (200, 201), answer.text
+        return answer.json()
+
+    def upload(self, filename: str, data: bytes, collection: str, **fields: Any) -> str:
+        """Register and PUT to the presigned URL; the document's id."""
+        registered = self.register(filename, data, collection, **fields)
+        target = registered["upload"]
+        put = self.anyone.put(target["url"], headers=target["headers"], content=data)
+        assert put.status_code == 200, put.text
+        return str(registered["document_id"])
+
+    def drop(self, filename: str, data: bytes, collection: str) -> None:
+        """Put an object as any S3 client would, without the API."""
+        key = f"uploads/default/{collection}/{filename}"
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=data)
+
+    def document(self, document_id: str) -> Any:
+        answer = self.api.get(f"/api/v2/documents/{document_id}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def documents(self, collection: str) -> list[Any]:
+        answer = self.api.get("/api/v2/documents", params={"collection": collection, "limit": 100})
+        assert answer.status_code == 200, answer.text
+        return list(answer.json()["documents"])
+
+    def ended(self, *document_ids: str) -> list[Any]:
+        """The documents, in that order, once each has come to its end."""
+        waiting, found = set(document_ids), {}
+
+        def all_ended() -> bool:
+            for document_id in sorted(waiting):
+                found[document_id] = self.document(document_id)
+                if found[document_id]["status"] in TERMINAL:
+                    waiting.discard(document_id)
+            return not waiting
+
+        until(all_ended, lambda: f"{[found[one] for one in waiting]} to end")
+        return [found[document_id] for document_id in document_ids]
+
+    def indexed(self, *document_ids: str) -> None:
+        """Wait for these documents; each must end indexed."""
+        for document in self.ended(*document_ids):
+            assert document["status"] == "indexed", document
+
+    def query(self, question: str, collection: str, **fields: Any) -> Any:
+        body = {"question": question, "collection": collection, **fields}
+        answer = self.api.post("/api/v2/query", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def failures(self, document_id: str) -> list[Any]:
+        answer = self.api.get(f"/api/v2/documents/{document_id}/failures")
+        assert answer.status_code == 200, answer.text
+        return list(answer.json()["failures"])
+
+    def rows(self, collection: str) -> int:
+        """How many rows the index holds for a collection, dead ones too."""
+        answer = self.api.get("/api/v2/info", params={"collection": collection})
+        assert answer.json()["components"]["index"]["state"] == "ok", answer.text
+        return int(answer.json()["components"]["index"]["rows"])
+
+    def keys(self, prefix: str) -> list[str]:
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+    def dead_letters(self, source: str) -> dict[str, Any]:
+        """What is kept of one source: body → the whole record."""
+        kept = {}
+        for key in self.keys(f"dead-letters/{source}/"):
+            data = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            record = json.loads(data)
+            kept[record["body"]] = record
+        return kept
+
+    def invoke(self, function: str, payload: Any) -> Any:
+        """Call a function and wait for its answer, which must be no error."""
+        done = self.functions.invoke(
+            FunctionName=f"{NAME}-{function}", Payload=json.dumps(payload).encode()
+        )
+        answer = done["Payload"].read()
+        assert "FunctionError" not in done, answer.decode()
+        return json.loads(answer) if answer else None
+
+
+def until(check: Callable[[], T], what: Callable[[], str] | str, seconds: float = PATIENCE) -> T:
+    """Ask until the answer is truthy, and return it."""
+    deadline = time.monotonic() + seconds
+    while not (answer := check()):
+        if time.monotonic() > deadline:
+            told = what if isinstance(what, str) else what()
+            raise AssertionError(f"waited {seconds:.0f} s for {told}, in vain")
+        time.sleep(0.1)
+    return answer
+
+
+def deployed(endpoint_url: str) -> dict[str, str]:
+    """Deploy the template; its outputs."""
+    parameters = {"ModelDir": str(ensure("int8")), "EmbedderConcurrency": "2"}
+    return deploy.deploy(
+        endpoint_url, ROOT / "template.yaml", stack=NAME, parameters=parameters, say=print
+    )
+
+
+@contextlib.contextmanager
+def opened(endpoint_url: str, outputs: Mapping[str, str]) -> Iterator[Stack]:
+    """Clients for a stack that is deployed."""
+    session, options = aws.session(), aws.config()
+    url = deploy.api_url(endpoint_url, outputs)
+    key = deploy.api_key(endpoint_url, outputs)
+    with (
+        httpx.Client(base_url=url, headers={"x-api-key": key}, timeout=60, trust_env=False) as api,
+        httpx.Client(timeout=60, trust_env=False) as anyone,
+    ):
+        yield Stack(
+            endpoint_url,
+            url,
+            outputs,
+            api,
+            anyone,
+            session.client("s3", endpoint_url=endpoint_url, config=options),
+            session.client("sqs", endpoint_url=endpoint_url, config=options),
+            session.client("lambda", endpoint_url=endpoint_url, config=options),
+        )
+
+
+def texts(answer: Any) -> list[str]:
+    return [hit["text"] for hit in answer["hits"]]
+
+
+def found_in(answer: Any, words: str) -> Iterable[Any]:
+    """The hits whose text holds these words."""
+    return [hit for hit in answer["hits"] if words in hit["text"]]
