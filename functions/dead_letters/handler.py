@@ -42,5 +42,6 @@ def _record(record: SQSRecord) -> None:
         record.body,
         ledger=wiring.ledger(),
         objects=wiring.objects(),
+        queues=wiring.queues(),
     )
     logger.error("dead letter", source=source, message_id=record.message_id, document=document_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -112,7 +113,56 @@ def test_a_file_without_bytes_is_refused_when_it_is_registered(stack: Stack) -> 
     assert (answer.status_code, answer.json()["code"]) == (400, "empty_file")
 
 
-def test_other_bytes_than_were_registered_are_not_taken(stack: Stack) -> None:
+@pytest.mark.parametrize(
+    ("headers", "content"),
+    [({}, b"other"), ({}, b""), ({"content-type": "text/html"}, b"four")],
+)
+def test_what_was_not_registered_so_is_not_taken(
+    stack: Stack, headers: dict[str, str], content: bytes
+) -> None:
     target = stack.register("short.txt", b"four", "formats")["upload"]
-    put = stack.anyone.put(target["url"], headers={"content-type": "text/html"}, content=b"five!")
-    assert put.status_code == 403
+    sent = {**target["headers"], **headers, "content-length": str(len(content))}
+    put = stack.anyone.put(target["url"], headers=sent, content=content)
+    assert put.status_code == 403, put.text
+
+
+def test_bytes_that_do_not_have_the_registered_checksum_are_not_taken(stack: Stack) -> None:
+    checksum = hashlib.sha256(b"four").hexdigest()
+    registered = stack.register("short.txt", b"four", "checksums", checksum=checksum)
+    target = registered["upload"]
+    put = stack.anyone.put(target["url"], headers=target["headers"], content=b"five")
+    assert put.status_code == 400, put.text
+    assert stack.document(registered["document_id"])["status"] == "awaiting_upload"
+
+
+def test_a_big_document_is_cut_by_page_ranges_and_cited_by_its_page(stack: Stack) -> None:
+    document_id = stack.upload("big.pdf", numbered_pdf(230), "big")
+    stack.indexed(document_id)
+    progress = stack.document(document_id)["progress"]
+    assert (progress["pages_total"], progress["pages_done"]) == (230, 230)
+    answer = stack.query("station 217", "big", mode="bm25", filters={"page": {"from": 201}})
+    assert (answer["hits"][0]["page"], answer["hits"][0]["filename"]) == (217, "big.pdf")
+    pages, ordinals = set(), []
+    cursor: dict[str, str] = {}
+    while True:
+        path = f"/api/v2/documents/{document_id}/chunks"
+        listed = stack.api.get(path, params={"limit": 50, **cursor}).json()
+        pages |= {chunk["page"] for chunk in listed["chunks"]}
+        ordinals += [chunk["ordinal"] for chunk in listed["chunks"]]
+        if not listed["cursor"]:
+            break
+        cursor = {"cursor": listed["cursor"]}
+    assert pages == set(range(1, 231))
+    assert ordinals == sorted(set(ordinals))
+    assert len(ordinals) == progress["chunks_total"] == progress["indexed"] == stack.rows("big")
+
+
+def numbered_pdf(pages: int) -> bytes:
+    from fpdf import FPDF
+
+    document = FPDF()
+    document.set_font("Helvetica", size=11)
+    for number in range(1, pages + 1):
+        document.add_page()
+        document.multi_cell(0, 6, f"Report of station {number}: nothing unusual was seen.")
+    return bytes(document.output())

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.stack import EVENTS, Stack, texts, until
+from tests.e2e.stack import EVENTS, NAME, Stack, texts, until
 
 pytestmark = pytest.mark.e2e
 
 TEXT = b"The ferry leaves at noon."
 IDS = {"tenant": "default", "document_id": "unknown", "generation": 1}
-NO_JSON = ["", "not json", "\ufeff{", "[]", "null", "{" * 2_000, "\u0007", "é" * 1_000]
+NO_JSON = ["not json", "\ufeff{", "[]", "null", "{" * 2_000, " ", "é" * 1_000]
 NO_MESSAGE = [
     {},
     {"schema_version": 99, "collection": "poison", **IDS},
@@ -26,9 +26,9 @@ NO_MESSAGE = [
 
 
 def malformed(**fields: Any) -> list[str]:
-    """Bodies that no version of Ragline wrote; those with ``fields`` are wrong in nothing else."""
-    bodies = [body for body in NO_JSON if body] + [json.dumps(one) for one in NO_MESSAGE]
-    return [*bodies, *(json.dumps({"collection": "poison", **IDS, **fields}) for _ in fields)]
+    """Bodies that no version of Ragline wrote; the last is wrong in ``fields`` only."""
+    wrong = [*NO_MESSAGE, {"collection": "poison", **IDS, **fields}]
+    return [*NO_JSON, *map(json.dumps, wrong)]
 
 
 def send(stack: Stack, queue: str, body: str, group: str = "") -> None:
@@ -83,7 +83,7 @@ def test_an_operation_on_an_impossible_name_does_not_hold_up_its_partition(
     collection = f"impossible-{uuid.uuid4().hex[:8]}"
     poison = json.dumps({"collection": collection, **IDS, "op": "delete", "below": None, **wrong})
     send(stack, "IndexOpsQueueUrl", poison, f"default/{collection}")
-    until(lambda: poison in stack.dead_letters("index_ops"), "it to be kept", seconds=10)
+    until(lambda: poison in stack.dead_letters("index_ops"), "it to be kept", seconds=20)
     stack.indexed(stack.upload("ferry.txt", TEXT, collection))
 
 
@@ -103,7 +103,7 @@ def test_messages_about_unknown_documents_are_dropped(stack: Stack) -> None:
 
 def mapping_of(stack: Stack, function: str) -> str:
     """The event source mapping by which a function reads its queue."""
-    found = stack.functions.list_event_source_mappings(FunctionName=f"ragline-e2e-{function}")
+    found = stack.functions.list_event_source_mappings(FunctionName=f"{NAME}-{function}")
     (mapping,) = found["EventSourceMappings"]
     return str(mapping["UUID"])
 
@@ -182,3 +182,25 @@ def test_the_api_answers_its_recorded_event(stack: Stack) -> None:
     answer = stack.invoke("api", json.loads((EVENTS / "api.json").read_text()))
     assert answer["statusCode"] == 200, answer
     assert json.loads(answer["body"])["hits"] == []
+
+
+def test_delivering_events_and_messages_again_changes_nothing(stack: Stack) -> None:
+    document_id = stack.upload("ferry.txt", TEXT, "again")
+    stack.indexed(document_id)
+    before = stack.document(document_id)
+    upload = json.loads((EVENTS / "splitter.json").read_text())
+    upload["Records"][0]["s3"]["object"] |= {
+        "key": f"uploads/default/again/{document_id}/ferry.txt",
+        "sequencer": "00",
+    }
+    part = {"tenant": "default", "collection": "again", "document_id": document_id}
+    chunks = json.loads((EVENTS / "embedder.json").read_text())
+    chunks["Records"][0]["body"] = json.dumps({**part, "generation": 1, "first": 0, "count": 1})
+    for _ in range(3):
+        stack.invoke("splitter", upload)
+        assert stack.invoke("embedder", chunks) == {"batchItemFailures": []}
+    # What comes behind in the same partition tells that the index operations are through.
+    stack.indexed(stack.upload("later.txt", b"The next ferry leaves at dusk.", "again"))
+    assert stack.document(document_id) == before
+    assert stack.rows("again") == 2
+    assert texts(stack.query("noon", "again", mode="bm25")) == [TEXT.decode()]

@@ -142,9 +142,9 @@ def test_each_mode_puts_the_best_passage_first_and_explains_only_its_legs(
     answer = stack.query("corals of the reef", COLLECTION, mode=mode, explain=True)
     asked = {"dense", "bm25"} if mode == "hybrid" else {mode}
     assert answer["hits"][0]["filename"] == "reef.txt"
-    assert {leg: place["rank"] for leg, place in answer["hits"][0]["legs"].items()} == dict.fromkeys(
-        asked, 1
-    )
+    assert {
+        leg: place["rank"] for leg, place in answer["hits"][0]["legs"].items()
+    } == dict.fromkeys(asked, 1)
     assert set(answer["legs"]) == asked
     spent = answer["timings_ms"]
     assert {"total", "ledger", *asked} <= set(spent)

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragline.local.guard import IDENTITY_PATH, Message, Receive, Scope, Send, guarded, refusal
+from ragline.local.guard import (
+    IDENTITY_PATH,
+    MOST_SPLITTERS,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    guarded,
+    paced,
+    refusal,
+    splitters_at_work,
+)
 
 OURS = (b"host", b"127.0.0.1:4566")
 
@@ -99,3 +110,50 @@ def _through_the_door(
     scope: dict[str, Any] = {"type": kind, "path": path, "headers": headers}
     asyncio.run(guarded(app, port=4566, identity={"pid": 7})(scope, receive, send))
     return reached, sent
+
+
+def passes(scope: Scope, counts: list[int], seconds: float = 5) -> int:
+    """How often the number of splitters was asked for before the request went through."""
+    asked = iter(counts)
+    reached: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        reached.append(scope)
+
+    async def nothing(*_: object) -> Any:
+        return {}
+
+    remaining = len(counts)
+
+    def splitters() -> int:
+        nonlocal remaining
+        remaining -= 1
+        return next(asked)
+
+    asyncio.run(paced(app, splitters, seconds=seconds)(scope, nothing, nothing))
+    assert reached == [scope]
+    return len(counts) - remaining
+
+
+def test_an_upload_waits_until_fewer_documents_are_being_split() -> None:
+    put = {"type": "http", "method": "PUT", "path": "/documents/uploads/default/c/d/a.md"}
+    assert passes(put, [MOST_SPLITTERS, MOST_SPLITTERS + 3, MOST_SPLITTERS - 1]) == 3
+
+
+def test_an_upload_never_waits_for_ever() -> None:
+    put = {"type": "http", "method": "PUT", "path": "/documents/uploads/default/c/d/a.md"}
+    assert passes(put, [MOST_SPLITTERS] * 100, seconds=0.12) < 10
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "/documents/chunks/default/c/d/1"), ("GET", "/b/uploads/a")]
+)
+def test_what_the_functions_write_and_what_anyone_reads_is_never_paced(
+    method: str, path: str
+) -> None:
+    assert passes({"type": "http", "method": method, "path": path}, [MOST_SPLITTERS]) == 0
+
+
+def test_only_splitters_are_counted() -> None:
+    in_flight = {"000000000000:us-east-1:ragline-dev-splitter": 3, "0:us-east-1:x-embedder": 9}
+    assert splitters_at_work(in_flight) == 3

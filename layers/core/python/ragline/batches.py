@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ragline.domain.errors import MalformedMessage
 from ragline.ports import Objects
@@ -62,7 +63,7 @@ def answer(failed: Sequence[SQSRecord], queue_url: str, sqs: Callable[[], Any]) 
 
 def _back_off(record: SQSRecord, queue_url: str, seconds: int, sqs: Any) -> None:
     # Where this fails only the wait is lost: the message comes back after the queue's own timeout.
-    with suppress(sqs.exceptions.ClientError):
+    with suppress(ClientError, BotoCoreError):
         sqs.change_message_visibility(
             QueueUrl=queue_url, ReceiptHandle=record.receipt_handle, VisibilityTimeout=seconds
         )

@@ -232,7 +232,8 @@ class LanceIndex:
             except Exception as error:
                 if not means_missing(error):
                     raise
-                del self._handles[partition]
+                # Both legs of a search may find that out at once.
+                self._handles.pop(partition, None)
         handle = self._open(partition)
         return None if handle is None else run(handle)
 

@@ -51,13 +51,14 @@ def parse_upload_key(key: str) -> Upload:
 
     Files may be dropped with any S3 client: below ``uploads/{tenant}/{collection}/`` a path that is
     not ``{document_id}/{filename}`` names its document by a hash of the path, so that dropping it
-    again replaces it.
+    again replaces it. The filename is given in Unicode NFC, as ``clean_filename`` does.
 
     Raises:
-        MalformedMessage: the key is not below a valid ``uploads/{tenant}/{collection}/``.
+        MalformedMessage: the key is not below a valid ``uploads/{tenant}/{collection}/``, or it is
+            that of a folder, which S3's console keeps as an empty object.
     """
     parts = key.split("/", 3)
-    if len(parts) != 4 or parts[0] != "uploads" or not parts[3].strip("/"):
+    if len(parts) != 4 or parts[0] != "uploads" or not parts[3].rsplit("/", 1)[-1]:
         raise MalformedMessage(
             f"object {key!r} is not below uploads/{{tenant}}/{{collection}}/; move it there."
         )
@@ -66,10 +67,11 @@ def parse_upload_key(key: str) -> Upload:
     except InvalidRequest as error:
         raise MalformedMessage(f"object {key!r}: {error}") from error
     head, _, tail = parts[3].partition("/")
+    filename = unicodedata.normalize("NFC", parts[3].rsplit("/", 1)[-1])
     if tail and "/" not in tail and is_document_id(head):
-        return Upload(partition, head, tail)
+        return Upload(partition, head, filename)
     digest = hashlib.sha256(key.encode()).hexdigest()[:24]
-    return Upload(partition, f"s3-{digest}", parts[3].rsplit("/", 1)[-1])
+    return Upload(partition, f"s3-{digest}", filename)
 
 
 def document_prefixes(partition: Partition, document_id: str) -> tuple[str, str]:

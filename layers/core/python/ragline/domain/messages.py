@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from ragline.domain.chunks import CHUNKS_PER_PART, Part
-from ragline.domain.documents import Partition
-from ragline.domain.errors import MalformedMessage
+from ragline.domain.documents import Partition, check_document_id, check_name
+from ragline.domain.errors import InvalidRequest, MalformedMessage
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -24,6 +32,17 @@ class Message(BaseModel):
     collection: str
     document_id: str
     generation: int = Field(ge=1)
+
+    @field_validator("tenant", "collection", "document_id")
+    @classmethod
+    def _possible(cls, value: str, info: ValidationInfo) -> str:
+        """Names become keys and table names: an impossible one would fail at every attempt."""
+        try:
+            if info.field_name == "document_id":
+                return check_document_id(value)
+            return check_name(value, str(info.field_name))
+        except InvalidRequest as error:
+            raise ValueError(str(error)) from error
 
     @property
     def partition(self) -> Partition:

@@ -8,6 +8,9 @@ user's own browser: any page could post to it. So this refuses what only browser
 - a foreign Origin: any cross-origin fetch, form or WebSocket, and its preflight;
 - Sec-Fetch-Site cross-site or same-site: what carries no Origin (images, links, simple GETs).
 
+It also paces uploads. Each starts a splitter, asynchronously: AWS would run a thousand at once,
+here each is a process of 100 MB.
+
 Run as a script by MiniStack's interpreter (``python -I guard.py``, settings in the environment), so
 it imports nothing of ragline, and of others nothing before ``main``.
 """
@@ -18,7 +21,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -29,6 +32,10 @@ App = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 
 IDENTITY_PATH = "/_ragline/cloud"
 """Answers ``{"pid": …, "directory": …}``: whose local cloud holds this port."""
+
+MOST_SPLITTERS = 12
+PACE_SECONDS = 60
+"""How long an upload waits at most; a client's own time-out must not be reached."""
 
 
 def refusal(headers: Iterable[tuple[bytes, bytes]], port: int) -> str | None:
@@ -71,6 +78,25 @@ def guarded(app: App, *, port: int, identity: dict[str, Any]) -> App:
     return door
 
 
+def paced(app: App, splitters: Callable[[], int], *, seconds: float = PACE_SECONDS) -> App:
+    """``app``, where an upload waits while ``MOST_SPLITTERS`` or more documents are being split."""
+
+    async def pace(scope: Scope, receive: Receive, send: Send) -> None:
+        uploads = scope["type"] == "http" and scope["method"] in {"PUT", "POST"}
+        if uploads and "/uploads/" in scope["path"]:
+            deadline = asyncio.get_running_loop().time() + seconds
+            while splitters() >= MOST_SPLITTERS and asyncio.get_running_loop().time() < deadline:
+                await asyncio.sleep(0.05)
+        await app(scope, receive, send)
+
+    return pace
+
+
+def splitters_at_work(in_flight: Mapping[str, int]) -> int:
+    """Of MiniStack's invocations in flight (``account:region:function`` → number)."""
+    return sum(count for name, count in in_flight.items() if name.endswith("-splitter"))
+
+
 async def _answer(
     send: Send, status: int, body: dict[str, Any], kind: str = "http.response"
 ) -> None:
@@ -92,6 +118,7 @@ def main() -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
     from ministack.app import app
+    from ministack.services.lambda_svc import executions_in_flight
 
     with contextlib.suppress(ValueError, OSError):
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -102,7 +129,8 @@ def main() -> None:
     config.keep_alive_timeout = 75
     # The name is taken out, not read: MiniStack hands its whole environment to every function.
     identity = {"pid": os.getpid(), "directory": os.environ.pop("RAGLINE_CLOUD_DIRECTORY", "")}
-    asyncio.run(serve(guarded(app, port=port, identity=identity), config))
+    behind = paced(app, lambda: splitters_at_work(executions_in_flight()[1]))
+    asyncio.run(serve(guarded(behind, port=port, identity=identity), config))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ from ragline.domain.errors import MalformedMessage
 from ragline.domain.keys import parse_upload_key
 from ragline.domain.ledger import ChunkState, Failure, NewDocument
 from ragline.domain.messages import Delete, Message, PageRange, PartReady, read, read_index_op
-from ragline.ports import Ledger, Objects
+from ragline.ports import Ledger, Objects, Queues
+from ragline.usecases.remove import remove_upload
+from ragline.usecases.settle import settle
 
 RETRIES_EXHAUSTED = "retries_exhausted"
 
@@ -26,7 +28,13 @@ def keep(objects: Objects, source: str, message_id: str, body: str, reason: str)
 
 
 def record(
-    source: str, message_id: str, body: str, *, ledger: Ledger, objects: Objects
+    source: str,
+    message_id: str,
+    body: str,
+    *,
+    ledger: Ledger,
+    objects: Objects,
+    queues: Queues,
 ) -> str | None:
     """Tell the ledger of one dead letter; ``source`` is the queue it died on.
 
@@ -34,7 +42,7 @@ def record(
     the splitter). Returns the document's id; None if the letter names no document that we know.
     """
     try:
-        document_id = _RECORDERS[source](body, ledger)
+        document_id = _RECORDERS[source](body, ledger, queues)
         why = RETRIES_EXHAUSTED
     except MalformedMessage as error:
         document_id, why = None, str(error)
@@ -42,7 +50,7 @@ def record(
     return document_id
 
 
-def _page_range(body: str, ledger: Ledger) -> str:
+def _page_range(body: str, ledger: Ledger, queues: Queues) -> str:
     message = read(PageRange, body)
     reason = _gave_up("split", f"pages {message.first_page} to {message.last_page}")
     document = _note(message, reason, ledger)
@@ -51,16 +59,16 @@ def _page_range(body: str, ledger: Ledger) -> str:
     return message.document_id
 
 
-def _part(body: str, ledger: Ledger) -> str:
+def _part(body: str, ledger: Ledger, queues: Queues) -> str:
     message = read(PartReady, body)
     reason = _gave_up("embed", "a part", message.first)
     document = _note(message, reason, ledger)
     if document is not None:
-        _fail_chunks(document, list(message.part.ordinals), reason, ledger)
+        _fail_chunks(document, list(message.part.ordinals), reason, ledger, queues)
     return message.document_id
 
 
-def _index_op(body: str, ledger: Ledger) -> str:
+def _index_op(body: str, ledger: Ledger, queues: Queues) -> str:
     message = read_index_op(body)
     if isinstance(message, Delete):
         # The ledger already hides what this would have removed; the failure keeps it in sight.
@@ -70,36 +78,50 @@ def _index_op(body: str, ledger: Ledger) -> str:
     reason = _gave_up("index", "a batch", ordinals[0])
     document = _note(message, reason, ledger)
     if document is not None:
-        _fail_chunks(document, ordinals, reason, ledger)
+        _fail_chunks(document, ordinals, reason, ledger, queues)
     return message.document_id
 
 
-def _invocation(body: str, ledger: Ledger) -> str | None:
+def _invocation(body: str, ledger: Ledger, queues: Queues) -> str | None:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
     try:
         letter: Mapping[str, Any] = json.loads(body)
         records = letter["requestPayload"]["Records"]
         said = (letter.get("responsePayload") or {}).get("errorMessage", "no answer")
-        uploads = [
-            (unquote_plus(item["s3"]["object"]["key"]), item["s3"]["object"].get("sequencer", ""))
+        events = [
+            (
+                str(item.get("eventName", "")).startswith("ObjectRemoved"),
+                unquote_plus(item["s3"]["object"]["key"]),
+                item["s3"]["object"].get("sequencer", ""),
+            )
             for item in records
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MalformedMessage(f"not the record of a failed invocation: {error!r}") from error
     document_id = None
-    for key, sequencer in uploads:
-        upload = parse_upload_key(key)
-        new = NewDocument(upload.partition, upload.document_id, upload.filename, key)
-        document = ledger.begin(new, sequencer, "")
-        if document is None or document.terminal:
-            continue
-        document_id = document.document_id
-        message = f"the splitter gave up on {upload.filename}: {str(said)[:300]}"
-        reason = Reason(RETRIES_EXHAUSTED, message, "split")
-        tenant = upload.partition.tenant
-        ledger.record_failure(tenant, document_id, Failure(document.generation, reason))
-        ledger.fail(tenant, document_id, document.generation, reason)
+    for removed, key, sequencer in events:
+        if removed:
+            # Cheap enough to be done here: a document whose upload is gone must not stay.
+            document = remove_upload(key, sequencer, ledger=ledger, queues=queues)
+            found = document.document_id if document else None
+        else:
+            found = _upload(key, sequencer, str(said), ledger)
+        document_id = found or document_id
     return document_id
+
+
+def _upload(key: str, sequencer: str, said: str, ledger: Ledger) -> str | None:
+    upload = parse_upload_key(key)
+    new = NewDocument(upload.partition, upload.document_id, upload.filename, key)
+    document = ledger.begin(new, sequencer, "")
+    if document is None or document.terminal:
+        return None
+    message = f"the splitter gave up on {upload.filename}: {said[:300]}"
+    reason = Reason(RETRIES_EXHAUSTED, message, "split")
+    tenant = upload.partition.tenant
+    ledger.record_failure(tenant, document.document_id, Failure(document.generation, reason))
+    ledger.fail(tenant, document.document_id, document.generation, reason)
+    return document.document_id
 
 
 _RECORDERS = {
@@ -125,6 +147,8 @@ def _note(message: Message, reason: Reason, ledger: Ledger) -> Document | None:
     return document if document.wants(message.generation) else None
 
 
-def _fail_chunks(document: Document, ordinals: list[int], reason: Reason, ledger: Ledger) -> None:
+def _fail_chunks(
+    document: Document, ordinals: list[int], reason: Reason, ledger: Ledger, queues: Queues
+) -> None:
     ledger.record_chunks(document, ordinals, ChunkState.FAILED, reason)
-    ledger.settle(document.partition.tenant, document.document_id, document.generation)
+    settle(document, ledger=ledger, queues=queues)

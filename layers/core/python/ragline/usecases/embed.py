@@ -14,6 +14,7 @@ from ragline.domain.ledger import ChunkState, Failure
 from ragline.domain.messages import PartReady, Span, Upsert
 from ragline.ports import Embedder, Ledger, Objects, Queues
 from ragline.usecases.parts import read_part, write_vectors
+from ragline.usecases.settle import settle
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,8 +91,7 @@ def _embed_group(
         ledger.record_chunks(group.document, embedded, ChunkState.EMBEDDED)
         queues.send_ops([_upsert(group, key, spans)])
     if len(embedded) < sum(message.count for message in group.messages):
-        document = group.document
-        ledger.settle(document.partition.tenant, document.document_id, document.generation)
+        settle(group.document, ledger=ledger, queues=queues)
 
 
 def _upsert(group: _Group, key: str, spans: Sequence[Span]) -> Upsert:

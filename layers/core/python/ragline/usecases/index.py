@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from ragline.domain.chunks import Part, Row
-from ragline.domain.documents import SEARCHABLE, Document, Partition, Reason
+from ragline.domain.documents import Document, Partition, Reason, Status
 from ragline.domain.errors import PermanentError
 from ragline.domain.keys import document_prefixes
 from ragline.domain.ledger import ChunkState, Failure
 from ragline.domain.messages import Delete, Upsert
 from ragline.ports import Ledger, Objects, Queues, VectorIndex
 from ragline.usecases.parts import read_part, read_vectors
-from ragline.usecases.remove import delete_op
+from ragline.usecases.settle import settle
 
 STAGE = "index"
 
@@ -64,7 +64,11 @@ def _upsert(
     for op in ops:
         document = documents.get(op.document_id)
         if document is None or not document.wants(op.generation):
-            continue  # a late upsert of a deleted or replaced generation
+            # A late upsert of a deleted or replaced generation. Its vectors may have been written
+            # after the removal that is in this queue before it.
+            if document is not None and document.status is Status.DELETED:
+                objects.delete([op.vectors_key])
+            continue
         try:
             found = _rows(document, op, objects)
         except PermanentError as error:
@@ -77,15 +81,7 @@ def _upsert(
         index.upsert(partition, rows)
     for document, ordinals in touched.values():
         ledger.record_chunks(document, sorted(set(ordinals)), ChunkState.INDEXED)
-        _settle(document, ledger, queues)
-
-
-def _settle(document: Document, ledger: Ledger, queues: Queues) -> None:
-    """A generation that is now live has replaced the ones before it: their rows may go."""
-    tenant = document.partition.tenant
-    settled = ledger.settle(tenant, document.document_id, document.generation)
-    if settled is not None and settled.status in SEARCHABLE and settled.generation > 1:
-        queues.send_ops([delete_op(settled, below=settled.generation)])
+        settle(document, ledger=ledger, queues=queues)
 
 
 def _rows(document: Document, op: Upsert, objects: Objects) -> list[Row]:

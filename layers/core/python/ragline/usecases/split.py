@@ -11,11 +11,12 @@ from ragline import chunking, parsing
 from ragline.domain.chunks import ORDINALS_PER_RANGE, Chunk, Extraction, Part
 from ragline.domain.documents import Document, Reason, Status
 from ragline.domain.errors import EmptyFile, LimitExceeded, PermanentError
-from ragline.domain.keys import parse_upload_key
+from ragline.domain.keys import parse_upload_key, part_key
 from ragline.domain.ledger import Failure, NewDocument
 from ragline.domain.messages import PageRange
 from ragline.ports import Ledger, Objects, Queues, Tokenizer
 from ragline.usecases.parts import cut_parts, write_part
+from ragline.usecases.settle import settle
 
 STAGE = "split"
 
@@ -71,6 +72,7 @@ def split_upload(
     if document is None:
         return Outcome.STALE
     if document.terminal:
+        settle(document, ledger=ledger, queues=queues)
         return Outcome.DONE_BEFORE
     try:
         return _split(document, key, size, ledger, objects, queues, tokenizer, limits)
@@ -90,7 +92,10 @@ def split_range(
 ) -> Outcome:
     """Cut one page range of a big document. A range that cannot be read fails its document."""
     document = ledger.get(message.tenant, message.document_id)
-    if document is None or document.terminal or not document.wants(message.generation):
+    if document is None or not document.wants(message.generation):
+        return Outcome.STALE
+    if document.terminal:
+        settle(document, ledger=ledger, queues=queues)
         return Outcome.STALE
     data = objects.get(message.upload_key)
     if data is None:
@@ -98,11 +103,12 @@ def split_range(
     try:
         pages = (message.first_page, message.last_page)
         extraction = _extract(data, document.filename, pages, limits)
-        _record(document, message.number, extraction, ledger, objects, queues, tokenizer, limits)
+        return _record(
+            document, message.number, extraction, ledger, objects, queues, tokenizer, limits
+        )
     except PermanentError as error:
         fail(document, error, ledger=ledger)
         return Outcome.FAILED
-    return Outcome.SPLIT
 
 
 def fingerprint(limits: Limits) -> str:
@@ -152,8 +158,7 @@ def _split(
         return Outcome.RANGES_SENT
     extraction = _extract(data, document.filename, (1, None), limits)
     ledger.plan_ranges(document, 1, extraction.pages)
-    _record(document, 0, extraction, ledger, objects, queues, tokenizer, limits)
-    return Outcome.SPLIT
+    return _record(document, 0, extraction, ledger, objects, queues, tokenizer, limits)
 
 
 def _ranges(document: Document, key: str, pages: int, per_range: int) -> list[PageRange]:
@@ -195,7 +200,7 @@ def _record(
     queues: Queues,
     tokenizer: Tokenizer,
     limits: Limits,
-) -> None:
+) -> Outcome:
     """Chunks first, then the ledger's count of them, then the messages: a crash between any two
     is mended by the redelivery, which writes the same again."""
     chunks = _number(extraction, number, tokenizer, limits)
@@ -205,17 +210,29 @@ def _record(
         write_part(objects, part, run)
         parts.append(part)
     ledger.record_range(document, number, len(chunks), extraction.pages)
+    now = ledger.get(document.partition.tenant, document.document_id)
+    if now is None or now.status is Status.DELETED:
+        # The removal may have been worked on before these were written.
+        objects.delete(map(part_key, parts))
+        return Outcome.STALE
+    _check_total(now, document.generation, limits)
     queues.send_parts(parts)
-    settled = ledger.settle(
-        document.partition.tenant,
-        document.document_id,
-        document.generation,
-        advice=_advice(extraction),
-    )
+    settled = settle(document, ledger=ledger, queues=queues, advice=_advice(extraction))
     if settled is not None and settled.status is Status.EMPTY:
         reason = Reason("no_text", f"no text was found in {document.filename}.", STAGE)
         ledger.record_failure(
             document.partition.tenant, document.document_id, Failure(document.generation, reason)
+        )
+    return Outcome.SPLIT
+
+
+def _check_total(now: Document, generation: int, limits: Limits) -> None:
+    """The ranges of a document share its limit, and are cut by workers that do not meet."""
+    total = now.progress.chunks_total
+    if now.generation == generation and total > limits.chunks:
+        raise LimitExceeded(
+            f"{now.filename} has more than {total - 1:,} chunks; max_chunks is {limits.chunks:,}. "
+            "Split the file."
         )
 
 

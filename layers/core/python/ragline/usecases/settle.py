@@ -1,0 +1,24 @@
+"""Ending a generation: whoever finishes its last chunk does it, and clears away what it replaced."""
+
+from __future__ import annotations
+
+from ragline.domain.documents import SEARCHABLE, Document
+from ragline.ports import Ledger, Queues
+from ragline.usecases.remove import delete_op
+
+
+def settle(
+    document: Document, *, ledger: Ledger, queues: Queues, advice: str = ""
+) -> Document | None:
+    """End the document's generation if it is complete; the document if this very call ended it.
+
+    Once a generation is live, the rows, chunks and vectors of the ones before it may go. Every
+    later call orders that again: a crash between the two is mended by the redelivery.
+    """
+    tenant, document_id = document.partition.tenant, document.document_id
+    ended = ledger.settle(tenant, document_id, document.generation, advice=advice)
+    if document.generation > 1:
+        now = ended or ledger.get(tenant, document_id)
+        if now is not None and now.status in SEARCHABLE and now.shows(document.generation):
+            queues.send_ops([delete_op(now, below=document.generation)])
+    return ended
