@@ -322,7 +322,12 @@ def test_a_part_that_every_embedder_gave_up_on_makes_the_document_partial_with_t
     pipeline.run()
     assert pipeline.document().status is Status.PROCESSING
     found = dead_letters.record(
-        "chunks", "m1", first.model_dump_json(), ledger=pipeline.ledger, objects=pipeline.objects
+        "chunks",
+        "m1",
+        first.model_dump_json(),
+        ledger=pipeline.ledger,
+        objects=pipeline.objects,
+        queues=pipeline.queues,
     )
     assert found == "doc"
     document = pipeline.document()
@@ -337,7 +342,12 @@ def test_a_dead_letter_that_names_no_document_is_kept_and_consumed() -> None:
     pipeline = Pipeline()
     body = '{"schema_version": 99}'
     found = dead_letters.record(
-        "index_ops", "m2", body, ledger=pipeline.ledger, objects=pipeline.objects
+        "index_ops",
+        "m2",
+        body,
+        ledger=pipeline.ledger,
+        objects=pipeline.objects,
+        queues=pipeline.queues,
     )
     assert found is None
     kept = pipeline.objects.get("dead-letters/index_ops/m2.json")

@@ -117,6 +117,25 @@ def test_a_policy_names_its_actions_and_resources(function: str) -> None:
         assert statement["Resource"] != "*"
 
 
+@pytest.mark.parametrize(
+    ("function", "action", "where", "allowed"),
+    [
+        ("ApiFunction", "dynamodb:DeleteItem", "", False),  # a deletion is a status
+        ("Splitter", "dynamodb:BatchGetItem", "", False),
+        ("Splitter", "s3:DeleteObject", "/chunks/*", True),  # written after a deletion
+        ("Splitter", "s3:DeleteObject", "/uploads/*", False),
+        ("Indexer", "s3:AbortMultipartUpload", "/index/*", True),
+        ("DeadLetters", "sqs:SendMessage", "IndexOpsQueue", True),  # the rows of a replaced version
+        ("DeadLetters", "sqs:SendMessage", "ChunksQueue", False),
+    ],
+)
+def test_a_function_may_do_what_its_code_does_and_no_more(
+    function: str, action: str, where: str, allowed: bool
+) -> None:
+    granted = [s for s in statements(function) if action in s["Action"] and where in str(s)]
+    assert bool(granted) == allowed
+
+
 def test_image_functions_say_nothing_that_only_zip_functions_may() -> None:
     for name, function in FUNCTIONS.items():
         if function.get("PackageType") == "Image":

@@ -51,13 +51,16 @@ def answer(failed: Sequence[SQSRecord], queue_url: str, sqs: Callable[[], Any]) 
     """The response that returns these records to their queue, to be tried again after a back-off.
 
     Without it a failed message would wait for the whole visibility timeout, which is sized for a
-    function that hangs. Exponential with full jitter:
+    function that hangs. The first wait is short, for a hiccup; the later ones are long, so that
+    the five attempts which a queue gives a message outlast minutes of throttling or of an outage.
+    Exponential with equal jitter:
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
     for record in failed:
         received = int(record.attributes.approximate_receive_count or 1)
-        longest = min(LONGEST_BACKOFF_SECONDS, 2 ** min(received, 10))
-        _back_off(record, queue_url, random.randint(1, longest), sqs())  # noqa: S311
+        longest = min(LONGEST_BACKOFF_SECONDS, 2 * 6 ** min(received - 1, 5))
+        seconds = random.randint(longest // 2, longest)  # noqa: S311
+        _back_off(record, queue_url, seconds, sqs())
     return {"batchItemFailures": [{"itemIdentifier": record.message_id} for record in failed]}
 
 

@@ -40,7 +40,11 @@ def client(service: str) -> Any:
 
     retries = Config(retries={"mode": "standard", "total_max_attempts": 5})
     if service == "s3":
-        retries = retries.merge(Config(signature_version="s3v4"))
+        # Presigned URLs would name the global endpoint otherwise, which redirects (and so refuses)
+        # the uploads to a bucket that is young and not in us-east-1. Local clouds know paths only.
+        local = settings().aws_endpoint_url
+        s3 = Config(s3={"addressing_style": "path"} if local else {"addressing_style": "virtual"})
+        retries = retries.merge(s3).merge(Config(signature_version="s3v4"))
     return boto3.client(service, config=retries)  # type: ignore[call-overload]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -48,28 +48,28 @@ def embed_parts(
     Parts of deleted or replaced generations are dropped. A chunk that cannot be embedded is set
     apart as failed and its neighbours go on.
     """
+    at: dict[tuple[str, str, int], list[int]] = defaultdict(list)
+    for position, message in enumerate(messages):
+        at[message.tenant, message.document_id, message.generation].append(position)
     failed: dict[int, Exception] = {}
-    for positions, group in _groups(messages, ledger):
+    for positions in at.values():
         try:
-            _embed_group(group, ledger, objects, queues, embedder)
+            group = _group([messages[i] for i in positions], ledger)
+            if group is not None:
+                _embed_group(group, ledger, objects, queues, embedder)
         except Exception as error:  # one group never takes its batch-mates with it
             failed.update(dict.fromkeys(positions, error))
     return failed
 
 
-def _groups(messages: Sequence[PartReady], ledger: Ledger) -> list[tuple[list[int], _Group]]:
-    at: Mapping[tuple[str, str, int], list[int]] = defaultdict(list)
-    for position, message in enumerate(messages):
-        at[message.tenant, message.document_id, message.generation].append(position)
-    groups = []
-    for (tenant, document_id, generation), positions in at.items():
-        document = ledger.get(tenant, document_id)
-        if document is None or not document.wants(generation):
-            continue
-        # A message delivered twice in one batch is one piece of work.
-        unique = {messages[i].first: messages[i] for i in positions}
-        groups.append((positions, _Group(document, [unique[first] for first in sorted(unique)])))
-    return groups
+def _group(messages: Sequence[PartReady], ledger: Ledger) -> _Group | None:
+    """The messages of one generation as one piece of work; None if it is no longer wanted."""
+    document = ledger.get(messages[0].tenant, messages[0].document_id)
+    if document is None or not document.wants(messages[0].generation):
+        return None
+    # A message delivered twice in one batch is one piece of work.
+    unique = {message.first: message for message in messages}
+    return _Group(document, [unique[first] for first in sorted(unique)])
 
 
 def _embed_group(

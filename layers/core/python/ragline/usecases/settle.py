@@ -1,4 +1,4 @@
-"""Ending a generation: whoever finishes its last chunk does it, and clears away what it replaced."""
+"""Ending a generation: whoever finishes its last chunk does, and clears away what it replaced."""
 
 from __future__ import annotations
 
