@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ragline.adapters import lancedb_index
 from ragline.adapters.lancedb_index import LanceIndex
 from ragline.adapters.memory_index import MemoryIndex, okapi
 from ragline.domain.chunks import Chunk, Filter, Row
@@ -86,7 +87,7 @@ def lance_of(path: Path, texts: Sequence[str], *, folded: bool) -> LanceIndex:
     index = LanceIndex(str(path), dimensions=1)
     index.upsert(ACME, rows(texts))
     if folded:
-        index.optimize(ACME)
+        index._on_table(ACME, lancedb_index._fold)
     return index
 
 

@@ -304,13 +304,25 @@ class TestLanceIndex(VectorIndexContract):
         return LanceIndex(str(tmp_path), dimensions=DIMENSIONS)
 
 
+class Folding(LanceIndex):
+    """Optimizes after each write, as the indexer does."""
+
+    def upsert(self, partition: Partition, rows: Sequence[Row]) -> None:
+        super().upsert(partition, rows)
+        self.optimize(partition)
+
+    def delete(self, partition: Partition, document_id: str, *, below: int | None = None) -> None:
+        super().delete(partition, document_id, below=below)
+        self.optimize(partition)
+
+
 class TestFoldedLanceIndex(VectorIndexContract):
     """The same with every commit folded at once: rows come from the keyword index, not a scan."""
 
     @pytest.fixture
     def index(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VectorIndex:
         monkeypatch.setattr(lancedb_index, "MAX_COMMITS", 1)
-        return LanceIndex(str(tmp_path), dimensions=DIMENSIONS)
+        return Folding(str(tmp_path), dimensions=DIMENSIONS)
 
 
 @pytest.fixture
@@ -331,7 +343,7 @@ def test_a_reader_sees_every_commit_of_another_process_at_once(tmp_path: Path) -
     assert seen(reader, ALL) == {"a"}
     writer.upsert(ACME, [row("b")])
     assert seen(reader, ALL) == {"a", "b"}
-    writer.optimize(ACME)
+    writer._on_table(ACME, lancedb_index._fold)
     writer.delete(ACME, "a")
     assert seen(reader, ALL) == {"b"}
 
@@ -371,6 +383,7 @@ def test_fragments_and_uncovered_rows_stay_bounded_without_any_scheduled_job(
     monkeypatch.setattr(lancedb_index, "MAX_COMMITS", 4)
     for i in range(14):
         lance.upsert(ACME, [row(ordinal=i, text=f"fox number{i}")])
+        lance.optimize(ACME)
         assert fragments(lance) <= 5, "those of 4 commits, and the folded one"
     covered = lance._handles[ACME].table.index_stats(lancedb_index.TEXT_INDEX)
     assert covered.num_indexed_rows >= 12
@@ -385,6 +398,7 @@ def test_a_writer_that_starts_anew_takes_up_the_count_of_commits(
     for i in range(9):
         fresh = LanceIndex(str(tmp_path), dimensions=DIMENSIONS)
         fresh.upsert(ACME, [row(ordinal=i)])
+        fresh.optimize(ACME)
         assert fragments(fresh) <= 5
 
 
@@ -393,8 +407,10 @@ def test_many_uncovered_rows_are_folded_into_the_keyword_index(
 ) -> None:
     monkeypatch.setattr(lancedb_index, "MAX_UNINDEXED", 50)
     lance.upsert(ACME, [row(ordinal=i) for i in range(49)])
+    lance.optimize(ACME)
     assert lance._handles[ACME].table.index_stats("text_idx").num_indexed_rows == 0
     lance.upsert(ACME, [row(ordinal=49)])
+    lance.optimize(ACME)
     assert lance._handles[ACME].table.index_stats("text_idx").num_indexed_rows == 50
 
 
@@ -407,6 +423,7 @@ def test_a_fold_that_fails_does_not_fail_the_write(
     monkeypatch.setattr(lancedb_index, "MAX_COMMITS", 1)
     monkeypatch.setattr(lancedb_index, "_fold", broken)
     lance.upsert(ACME, [row()])
+    lance.optimize(ACME)
     assert lance.count(ACME) == 1
     assert "could not fold the index of acme/handbook" in caplog.text
 

@@ -14,6 +14,7 @@ import pytest
 from ragline import telemetry, wiring
 from ragline.adapters.memory_index import MemoryIndex
 from ragline.domain.documents import Status
+from ragline.domain.ledger import NewDocument
 from ragline.embedding.hashing import HashEmbedder
 from ragline.settings import settings
 from tests.contract.aws import REGION, client, in_process_aws, make_queue, make_table
@@ -92,6 +93,8 @@ def take(queue_url: str, like: str) -> Any:
 
 
 def upload(text: str = "# Guide\n\nThe café opens at nine.") -> None:
+    new = NewDocument(HANDBOOK, DOCUMENT, "café guide (v2+).md", KEY)
+    wiring.ledger().create(new)
     wiring.objects().put(KEY, text.encode())
 
 
@@ -144,6 +147,7 @@ def test_a_failed_invocation_of_the_splitter_fails_the_document(aws: None) -> No
         "requestPayload": event("splitter"),
         "responsePayload": {"errorMessage": "out of memory", "errorType": "Runtime.ExitError"},
     }
+    upload()
     payload = event("dead_letters")
     payload["Records"][0] |= {
         "body": json.dumps(letter),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ragline.adapters.memory import MemoryLedger, MemoryObjects, MemoryQueues
 from ragline.adapters.memory_index import MemoryIndex
 from ragline.domain.documents import Document, Partition
+from ragline.domain.ledger import NewDocument
 from ragline.domain.messages import Delete, PageRange, PartReady, Upsert
 from ragline.embedding.hashing import HashEmbedder
 from ragline.ports import Embedder
@@ -46,9 +47,17 @@ class Pipeline:
     embedder: Embedder = field(default_factory=HashEmbedder)
     limits: Limits = LIMITS
 
-    def drop(self, text: str | bytes, document_id: str = "doc", sequencer: str = "1") -> Outcome:
+    def drop(
+        self,
+        text: str | bytes,
+        document_id: str = "doc",
+        sequencer: str = "1",
+        filename: str = "doc.md",
+    ) -> Outcome:
+        """Register the document, put its bytes, and let the bucket tell the splitter."""
         data = text.encode() if isinstance(text, str) else text
-        key = f"uploads/{HANDBOOK}/{document_id}/{document_id}.md"
+        key = f"uploads/{HANDBOOK}/{document_id}/{filename}"
+        self.ledger.create(NewDocument(HANDBOOK, document_id, filename, key))
         self.objects.put(key, data)
         return self.split(key, sequencer)
 

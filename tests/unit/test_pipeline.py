@@ -210,9 +210,7 @@ def test_a_document_without_text_is_empty_and_never_indexed() -> None:
 def test_a_big_pdf_is_split_in_page_ranges_and_its_total_stays_exact() -> None:
     pipeline = Pipeline(limits=replace(LIMITS, pages_per_range=1))
     name = next(name for name in SAMPLES if name.endswith(".pdf"))
-    key = f"uploads/{HANDBOOK}/doc/{name}"
-    pipeline.objects.put(key, SAMPLES[name]())
-    assert pipeline.split(key, "1") is Outcome.RANGES_SENT
+    assert pipeline.drop(SAMPLES[name](), filename=name) is Outcome.RANGES_SENT
     ranges = list(pipeline.queues.ranges)
     assert len(ranges) >= 2
     assert pipeline.document().status is Status.SPLITTING
@@ -258,15 +256,63 @@ def test_text_with_unicode_line_separators_comes_through_whole() -> None:
     assert "\u2028the second\x85the third" in hit.candidate.chunk.text
 
 
+def test_stored_chunks_that_are_damaged_fail_their_document_and_no_other() -> None:
+    pipeline = Pipeline()
+    pipeline.drop(TEXT, "one")
+    pipeline.drop("a few words", "two")
+    pipeline.objects.put(next(iter(pipeline.objects.list(f"chunks/{HANDBOOK}/two/"))), b"not gzip")
+    assert pipeline.embed(pipeline.waiting_parts()) == set()
+    pipeline.run()
+    assert pipeline.document("one").status is Status.INDEXED
+    lost = pipeline.document("two")
+    assert lost.status is Status.FAILED
+    assert lost.reason is not None
+    assert lost.reason.code == "stored_data_lost"
+
+
+def test_stored_vectors_that_are_damaged_fail_their_chunks_and_hold_up_nobody() -> None:
+    pipeline = Pipeline()
+    pipeline.drop("a few words", "one")
+    pipeline.drop("some other words", "two")
+    pipeline.embed(pipeline.waiting_parts())
+    pipeline.objects.put(next(iter(pipeline.objects.list(f"vectors/{HANDBOOK}/one/"))), b"PK")
+    assert pipeline.apply(pipeline.waiting_ops()) == 2
+    assert pipeline.document("one").status is Status.FAILED
+    assert pipeline.document("two").status is Status.INDEXED
+
+
 def test_an_error_that_nobody_foresaw_returns_its_message_and_no_other() -> None:
     pipeline = Pipeline()
     pipeline.drop(TEXT, "one")
     pipeline.drop("a few words", "two")
     messages = pipeline.waiting_parts()
-    pipeline.objects.put(next(iter(pipeline.objects.list(f"chunks/{HANDBOOK}/two/"))), b"not gzip")
+    put = pipeline.objects.put
+
+    def failing(key: str, *rest: object) -> None:
+        if "/two/" in key:
+            raise ZeroDivisionError
+        put(key, *rest)  # type: ignore[arg-type]
+
+    pipeline.objects.put = failing  # type: ignore[method-assign, assignment]
     assert pipeline.embed(messages) == {len(messages) - 1}
     pipeline.run()
     assert pipeline.document("one").status is Status.INDEXED
+
+
+def test_files_of_one_folder_that_were_dropped_are_documents_of_their_own() -> None:
+    pipeline = Pipeline()
+    for number, name in enumerate(("a.md", "b.md"), start=1):
+        key = f"uploads/{HANDBOOK}/2024/{name}"
+        pipeline.objects.put(key, f"What {name} says.".encode())
+        pipeline.split(key, str(number))
+    pipeline.run()
+    found = pipeline.ledger.list(HANDBOOK).documents
+    assert {document.filename for document in found} == {"a.md", "b.md"}
+    assert len(pipeline.search("what says")) == 2
+    removed = f"uploads/{HANDBOOK}/2024/a.md"
+    assert remove_upload(removed, "3", ledger=pipeline.ledger, queues=pipeline.queues)
+    (left,) = pipeline.search("what says")
+    assert left.candidate.filename == "b.md"
 
 
 def test_a_service_that_fails_returns_only_the_messages_that_it_concerns() -> None:

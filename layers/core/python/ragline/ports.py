@@ -91,6 +91,10 @@ class VectorIndex(Protocol):
     def delete(self, partition: Partition, document_id: str, *, below: int | None = None) -> None:
         """Delete a document's rows: all, or those of generations below ``below``. Idempotent."""
 
+    def optimize(self, partition: Partition) -> None:
+        """Housekeeping, if it is due; only speed and cost depend on it. It may take long and never
+        raises: call it when all that was written is recorded."""
+
     def dense(
         self, partition: Partition, vector: NDArray[np.float32], limit: int, where: Filter
     ) -> list[Candidate]:

@@ -38,7 +38,10 @@ def client(service: str) -> Any:
     import boto3
     from botocore.config import Config
 
-    retries = Config(retries={"mode": "standard", "total_max_attempts": 5})
+    # A service that does not answer must be given up well before API Gateway gives us up (29 s).
+    retries = Config(
+        retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=2, read_timeout=10
+    )
     if service == "s3":
         # Presigned URLs would name the global endpoint otherwise, which redirects (and so refuses)
         # the uploads to a bucket that is young and not in us-east-1. Local clouds know paths only.

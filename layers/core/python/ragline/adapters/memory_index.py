@@ -44,6 +44,9 @@ class MemoryIndex:
             if row.document_id == document_id and (below is None or row.generation < below):
                 del rows[key]
 
+    def optimize(self, partition: Partition) -> None:
+        """Nothing to do."""
+
     def dense(
         self, partition: Partition, vector: NDArray[np.float32], limit: int, where: Filter
     ) -> list[Candidate]:

@@ -8,6 +8,7 @@ RaglineError
 │   ├── CorruptDocument         the format is known, the bytes are not readable as such
 │   ├── LimitExceeded           a size, page, chunk or time limit was passed; names the limit
 │   ├── EmbeddingFailed         a chunk that the model cannot embed
+│   ├── StoredDataLost          chunks or vectors in the bucket are missing or damaged
 │   └── MalformedMessage        a queue message or event that no version of Ragline wrote
 ├── TransientError          retrying can help: raised, retried with backoff, then dead-lettered
 │   ├── Throttled               a service asked us to slow down
@@ -71,6 +72,10 @@ class LimitExceeded(PermanentError):
 
 class EmbeddingFailed(PermanentError):
     code = "embedding_failed"
+
+
+class StoredDataLost(PermanentError):
+    code = "stored_data_lost"
 
 
 class MalformedMessage(PermanentError):

@@ -70,8 +70,12 @@ def parse_upload_key(key: str) -> Upload:
     filename = unicodedata.normalize("NFC", parts[3].rsplit("/", 1)[-1])
     if tail and "/" not in tail and is_document_id(head):
         return Upload(partition, head, filename)
-    digest = hashlib.sha256(key.encode()).hexdigest()[:24]
-    return Upload(partition, f"s3-{digest}", filename)
+    return Upload(partition, dropped_id(key), filename)
+
+
+def dropped_id(key: str) -> str:
+    """The id of a document that no one registered: dropping its key again replaces it."""
+    return f"s3-{hashlib.sha256(key.encode()).hexdigest()[:24]}"
 
 
 def document_prefixes(partition: Partition, document_id: str) -> tuple[str, str]:

@@ -9,10 +9,10 @@ from urllib.parse import unquote_plus
 
 from ragline.domain.documents import Document, Reason
 from ragline.domain.errors import MalformedMessage
-from ragline.domain.keys import parse_upload_key
 from ragline.domain.ledger import ChunkState, Failure, NewDocument
 from ragline.domain.messages import Delete, Message, PageRange, PartReady, read, read_index_op
 from ragline.ports import Ledger, Objects, Queues
+from ragline.usecases.identify import identify
 from ragline.usecases.remove import remove_upload
 from ragline.usecases.settle import settle
 
@@ -111,7 +111,7 @@ def _invocation(body: str, ledger: Ledger, queues: Queues) -> str | None:
 
 
 def _upload(key: str, sequencer: str, said: str, ledger: Ledger) -> str | None:
-    upload = parse_upload_key(key)
+    upload = identify(key, ledger)
     new = NewDocument(upload.partition, upload.document_id, upload.filename, key)
     document = ledger.begin(new, sequencer, "")
     if document is None or document.terminal:

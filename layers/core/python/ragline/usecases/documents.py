@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ragline.domain.chunks import CHUNKS_PER_PART, Chunk, Part
 from ragline.domain.documents import Document, Status, is_document_id
-from ragline.domain.errors import InvalidRequest, NotFound
+from ragline.domain.errors import InvalidRequest, NotFound, StoredDataLost
 from ragline.domain.keys import part_first, parts_prefix
 from ragline.domain.ledger import Failure
 from ragline.ports import Ledger, Objects, Queues
@@ -110,9 +110,11 @@ def _from(start: int, document: Document, objects: Objects) -> Iterator[Chunk]:
             first,
             CHUNKS_PER_PART,
         )
-        found = read_part(objects, part)
-        if found is None:  # it was listed a moment ago
-            raise NotFound(f"document {document.document_id!r} is being deleted or replaced.")
+        try:
+            found = read_part(objects, part)
+        except StoredDataLost as error:  # it was listed a moment ago
+            name = document.document_id
+            raise NotFound(f"document {name!r} is being deleted or replaced.") from error
         yield from (chunk for chunk in found if chunk.ordinal >= start)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ragline.domain.chunks import Chunk, Part
 from ragline.domain.documents import Document, Reason
-from ragline.domain.errors import EmbeddingFailed, PermanentError
+from ragline.domain.errors import EmbeddingFailed, PermanentError, StoredDataLost
 from ragline.domain.ledger import ChunkState, Failure
 from ragline.domain.messages import PartReady, Span, Upsert
 from ragline.ports import Embedder, Ledger, Objects, Queues
@@ -78,12 +78,11 @@ def _embed_group(
     chunks: list[Chunk] = []
     spans: list[Span] = []
     for message in group.messages:
-        stored = read_part(objects, message.part)
-        if stored is None:
-            lost = PermanentError("the stored chunks are missing; upload the document again.")
-            _set_apart(group.document, message.part.ordinals, lost, ledger)
+        try:
+            chunks += read_part(objects, message.part)
+        except StoredDataLost as error:
+            _set_apart(group.document, message.part.ordinals, error, ledger)
             continue
-        chunks += stored
         spans.append(Span(first=message.first, count=message.count))
     embedded, vectors = _embed(group.document, chunks, ledger, embedder)
     if embedded:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from ragline.domain.chunks import Part, Row
 from ragline.domain.documents import Document, Partition, Reason, Status
-from ragline.domain.errors import PermanentError
+from ragline.domain.errors import StoredDataLost
 from ragline.domain.keys import document_prefixes
 from ragline.domain.ledger import ChunkState, Failure
 from ragline.domain.messages import Delete, Upsert
@@ -47,6 +47,7 @@ def apply_ops(
         except Exception as error:  # what is done stays done, whatever stopped the rest
             return done, error
         done += len(batch)
+    index.optimize(partition)
     return done, None
 
 
@@ -71,7 +72,7 @@ def _upsert(
             continue
         try:
             found = _rows(document, op, objects)
-        except PermanentError as error:
+        except StoredDataLost as error:
             _fail_chunks(document, op, error, ledger)
             found = []
         rows += found
@@ -86,14 +87,10 @@ def _upsert(
 
 def _rows(document: Document, op: Upsert, objects: Objects) -> list[Row]:
     vectors = read_vectors(objects, op.vectors_key)
-    if vectors is None:
-        raise PermanentError("the stored vectors are missing; upload the document again.")
     rows: list[Row] = []
     for span in op.parts:
         part = Part(op.partition, op.document_id, op.generation, span.first, span.count)
         chunks = read_part(objects, part)
-        if chunks is None:
-            raise PermanentError("the stored chunks are missing; upload the document again.")
         rows += [
             Row(
                 op.document_id,
@@ -109,7 +106,7 @@ def _rows(document: Document, op: Upsert, objects: Objects) -> list[Row]:
     return rows
 
 
-def _fail_chunks(document: Document, op: Upsert, error: PermanentError, ledger: Ledger) -> None:
+def _fail_chunks(document: Document, op: Upsert, error: StoredDataLost, ledger: Ledger) -> None:
     ordinals = [n for span in op.parts for n in range(span.first, span.first + span.count)]
     reason = Reason(error.code, str(error), STAGE, chunk=ordinals[0])
     ledger.record_failure(op.tenant, op.document_id, Failure(op.generation, reason))

@@ -9,11 +9,14 @@ import gzip
 import hashlib
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ragline.domain.chunks import CHUNKS_PER_PART, Chunk, Part
+from ragline.domain.errors import StoredDataLost
 from ragline.domain.keys import part_key, vectors_key
 from ragline.ports import Objects
 
@@ -39,17 +42,19 @@ def write_part(objects: Objects, part: Part, chunks: Sequence[Chunk]) -> None:
     objects.put(part_key(part), gzip.compress(lines.encode(), mtime=0), "application/gzip")
 
 
-def read_part(objects: Objects, part: Part) -> list[Chunk] | None:
-    """The part's chunks in order; None if it is not (or no longer) there."""
-    data = objects.get(part_key(part))
-    return None if data is None else parse_part(data)
+def read_part(objects: Objects, part: Part) -> list[Chunk]:
+    """The part's chunks in order.
 
-
-def parse_part(data: bytes) -> list[Chunk]:
-    """Read a stored part's bytes."""
+    Raises:
+        StoredDataLost: it is not (or no longer) there, or not what ``write_part`` wrote.
+    """
+    data = _stored(objects, part_key(part), "chunks")
     # As bytes: text would be cut at every Unicode line separator too, which JSON leaves as it is.
-    rows = (json.loads(line) for line in gzip.decompress(data).splitlines() if line)
-    return [Chunk(**{**row, "headings": tuple(row["headings"])}) for row in rows]
+    try:
+        rows = [json.loads(line) for line in gzip.decompress(data).splitlines() if line]
+        return [Chunk(**{**row, "headings": tuple(row["headings"])}) for row in rows]
+    except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError) as error:
+        raise StoredDataLost(_lost("chunks", "damaged")) from error
 
 
 def write_vectors(
@@ -73,13 +78,25 @@ def write_vectors(
     return key
 
 
-def read_vectors(objects: Objects, key: str) -> dict[int, NDArray[np.float32]] | None:
-    """Ordinal → vector of a stored object; None if it is not (or no longer) there."""
+def read_vectors(objects: Objects, key: str) -> dict[int, NDArray[np.float32]]:
+    """Ordinal → vector of a stored object. Raises as ``read_part``."""
     import numpy as np
 
+    data = _stored(objects, key, "vectors")
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            vectors = stored["vectors"].astype(np.float32)
+            return dict(zip(stored["ordinals"].tolist(), vectors, strict=True))
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, ValueError, KeyError) as error:
+        raise StoredDataLost(_lost("vectors", "damaged")) from error
+
+
+def _stored(objects: Objects, key: str, what: str) -> bytes:
     data = objects.get(key)
     if data is None:
-        return None
-    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-        vectors = stored["vectors"].astype(np.float32)
-        return dict(zip(stored["ordinals"].tolist(), vectors, strict=True))
+        raise StoredDataLost(_lost(what, "missing"))
+    return data
+
+
+def _lost(what: str, how: str) -> str:
+    return f"the stored {what} are {how}; upload the document again."

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ragline.domain.documents import Document, Status
-from ragline.domain.keys import parse_upload_key
 from ragline.domain.messages import Delete
 from ragline.ports import Ledger, Queues
+from ragline.usecases.identify import identify
 
 
 def remove_upload(key: str, sequencer: str, *, ledger: Ledger, queues: Queues) -> Document | None:
@@ -16,7 +16,7 @@ def remove_upload(key: str, sequencer: str, *, ledger: Ledger, queues: Queues) -
     Raises:
         MalformedMessage: the key is not an upload's.
     """
-    upload = parse_upload_key(key)
+    upload = identify(key, ledger)
     document = ledger.get(upload.partition.tenant, upload.document_id)
     if document is None or document.upload_key != key:
         return None

@@ -11,10 +11,11 @@ from ragline import chunking, parsing
 from ragline.domain.chunks import ORDINALS_PER_RANGE, Chunk, Extraction, Part
 from ragline.domain.documents import Document, Reason, Status
 from ragline.domain.errors import EmptyFile, LimitExceeded, PermanentError
-from ragline.domain.keys import parse_upload_key, part_key
+from ragline.domain.keys import part_key
 from ragline.domain.ledger import Failure, NewDocument
 from ragline.domain.messages import PageRange
 from ragline.ports import Ledger, Objects, Queues, Tokenizer
+from ragline.usecases.identify import identify
 from ragline.usecases.parts import cut_parts, write_part
 from ragline.usecases.settle import settle
 
@@ -63,7 +64,7 @@ def split_upload(
     Raises:
         MalformedMessage: the key is not an upload's.
     """
-    upload = parse_upload_key(key)
+    upload = identify(key, ledger)
     size = objects.size(key)
     if size is None:
         return Outcome.GONE  # its ObjectRemoved event says what that means

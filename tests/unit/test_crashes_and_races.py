@@ -17,6 +17,7 @@ from ragline import batches, wiring
 from ragline.domain.documents import Document, Status
 from ragline.domain.errors import EmbeddingFailed, MalformedMessage, ServiceUnavailable
 from ragline.domain.keys import parse_upload_key
+from ragline.domain.ledger import NewDocument
 from ragline.domain.messages import Delete
 from ragline.embedding.hashing import HashEmbedder
 from ragline.local.template import load
@@ -104,11 +105,9 @@ def test_a_replacement_that_ends_as_a_dead_letter_has_the_old_rows_removed_too()
 
 def test_a_replacement_that_ends_in_the_splitter_has_the_old_rows_removed_too() -> None:
     pipeline = Pipeline(limits=replace(LIMITS, pages_per_range=1))
-    key = f"uploads/{HANDBOOK}/doc/{PDF}"
-    pipeline.objects.put(key, SAMPLES[PDF]())
-    pipeline.split(key, "1")
+    pipeline.drop(SAMPLES[PDF](), filename=PDF)
     pipeline.run()
-    pipeline.split(key, "2")
+    pipeline.drop(SAMPLES[PDF](), sequencer="2", filename=PDF)
     *ranges, last = pipeline.queues.ranges
     pipeline.queues.ranges = list(ranges)
     pipeline.run()
@@ -134,6 +133,7 @@ def test_a_removal_that_the_splitter_gave_up_on_deletes_the_document() -> None:
 
 def test_an_upload_that_the_splitter_gave_up_on_fails() -> None:
     pipeline = Pipeline()
+    pipeline.ledger.create(NewDocument(HANDBOOK, "doc", "doc.md", KEY))
     assert letter(pipeline, "invocations", _invocation("ObjectCreated:Put", "1")) == "doc"
     assert pipeline.document().status is Status.FAILED
 
@@ -188,14 +188,12 @@ def test_a_ledger_that_fails_for_one_document_returns_only_its_messages() -> Non
 
 def test_the_ranges_of_a_document_share_its_limit_of_chunks() -> None:
     pipeline = Pipeline()
-    key = f"uploads/{HANDBOOK}/doc/{PDF}"
-    pipeline.objects.put(key, SAMPLES[PDF]())
     pipeline.limits = replace(LIMITS, pages_per_range=1)
-    pipeline.split(key, "1")
+    pipeline.drop(SAMPLES[PDF](), filename=PDF)
     pipeline.run()
     total = pipeline.document().progress.chunks_total
     pipeline.limits = replace(LIMITS, pages_per_range=1, chunks=total - 1)
-    pipeline.split(key, "2")
+    pipeline.drop(SAMPLES[PDF](), sequencer="2", filename=PDF)
     pipeline.run()
     document = pipeline.document()
     assert document.status is Status.FAILED
