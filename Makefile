@@ -54,7 +54,7 @@ test: .venv/dev model ## Unit, integration, contract and end-to-end tests
 	$(BIN)/python -m pytest
 
 bench: .venv/dev model ## Benchmarks; figures are ratios within the run
-	$(BIN)/python tests/bench.py
+	$(BIN)/python -m tests.bench
 
 lock: | $(UV) ## Resolve every requirement anew, with hashes
 	$(UV) pip compile $(LOCK) pyproject.toml --extra cli --group dev -o requirements-dev.txt

@@ -1,6 +1,6 @@
 """`make bench`: what the path costs, end to end, against the machine's own limit.
 
-    python tests/bench.py [--documents N] [--docs FOLDER]
+    python -m tests.bench [--documents N] [--docs FOLDER]
 
 Everything runs in one go on a local cloud of its own, so that the ratios hold on a noisy machine:
 the raw encode is measured before and after the ingest, and their mean is what it is compared with.
@@ -33,6 +33,7 @@ from ragline.embedding.onnx import OnnxEmbedder
 from ragline.embedding.prepare import ensure
 from ragline.embedding.tokenizer import WordPieceTokenizer
 from ragline.local import cloud, deploy
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 CORES = max(2, os.cpu_count() or 2)
@@ -158,14 +159,6 @@ def stack(model: Path) -> Iterator[httpx.Client]:
                 yield client
         finally:
             cloud.stop(Path(folder), lambda _: None)
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def warm(api: httpx.Client) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from ragline.domain.documents import TERMINAL
+from ragline.domain.keys import dropped_id
 from ragline.embedding.prepare import ensure
 from ragline.local import aws, deploy
 
@@ -60,10 +61,11 @@ class Stack:
         assert put.status_code == 200, put.text
         return str(registered["document_id"])
 
-    def drop(self, filename: str, data: bytes, collection: str) -> None:
-        """Put an object as any S3 client would, without the API."""
-        key = f"uploads/default/{collection}/{filename}"
+    def drop(self, path: str, data: bytes, collection: str) -> str:
+        """Put an object as any S3 client would, without the API; its document's id."""
+        key = f"uploads/default/{collection}/{path}"
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=data)
+        return dropped_id(key)
 
     def document(self, document_id: str) -> Any:
         answer = self.api.get(f"/api/v2/documents/{document_id}")

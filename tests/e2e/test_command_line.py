@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import free_port
 from tests.e2e.stack import NAME, Stack
+from tests.ports import free_port
 from tests.samples import HEADING, SENTENCE, encrypted_pdf, markdown, pdf
 
 pytestmark = pytest.mark.e2e

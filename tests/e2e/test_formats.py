@@ -31,8 +31,7 @@ def refused(stack: Stack) -> dict[str, Any]:
     ids = {}
     for name, (make, _) in BAD.items():
         if name in EMPTY:
-            ids[name] = "no-bytes"
-            stack.drop(f"no-bytes/{name}", b"", "bad")
+            ids[name] = stack.drop(name, b"", "bad")
         else:
             ids[name] = stack.upload(name, make(), "bad")
     until(lambda: len(stack.documents("bad")) == len(BAD), "all of them to be in the ledger")

@@ -37,11 +37,12 @@ def uploaded(stack: Stack) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def dropped(stack: Stack) -> dict[str, Any]:
-    """By number, as document id: the way in that knows nothing but the object's key."""
-    for n, name in enumerate(NAMES):
-        stack.drop(f"dropped-{n}/{name}", f"Passage {n} about seaweed.".encode(), "names-s3")
+    """The way in that knows nothing but the object's key."""
+    ids = [
+        stack.drop(f"folder/{name}", f"Passage {n} about seaweed.".encode(), "names-s3")
+        for n, name in enumerate(NAMES)
+    ]
     until(lambda: len(stack.documents("names-s3")) == len(NAMES), "all to be in the ledger")
-    ids = [f"dropped-{n}" for n in range(len(NAMES))]
     return dict(zip(NAMES, stack.ended(*ids), strict=True))
 
 
