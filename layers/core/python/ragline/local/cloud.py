@@ -174,16 +174,27 @@ def _ask(port: int) -> dict[str, Any] | None:
 
 
 def _require_free(port: int) -> None:
+    # The kernel closes the sockets of a killed process a moment after its pid is gone.
+    deadline = time.monotonic() + 0.5
+    while (refused := _bind(port)) is not None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if refused is None:
+        return
+    holder, way_out = _holder(port)
+    raise SetupError(
+        f"Port {port} is in use by {holder}: {way_out}, or choose another with "
+        f"`ragline up --port {port + 1}`."
+    ) from refused
+
+
+def _bind(port: int) -> OSError | None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            holder, way_out = _holder(port)
-            raise SetupError(
-                f"Port {port} is in use by {holder}: {way_out}, or choose another with "
-                f"`ragline up --port {port + 1}`."
-            ) from error
+            return error
+    return None
 
 
 def _holder(port: int) -> tuple[str, str]:
