@@ -16,8 +16,9 @@ from ragline.domain.errors import MalformedMessage
 from ragline.domain.messages import PageRange, read
 from ragline.settings import settings
 from ragline.telemetry import logger, metrics, observed
+from ragline.usecases.cut import Limits
 from ragline.usecases.remove import remove_upload
-from ragline.usecases.split import Limits, split_range, split_upload
+from ragline.usecases.split import split_range, split_upload
 
 MARGIN_SECONDS = 20
 """Kept back from the function's timeout, to record a document that takes too long."""

@@ -13,10 +13,11 @@ from ragline.domain.ledger import NewDocument
 from ragline.domain.messages import Delete, PageRange, PartReady, Upsert
 from ragline.embedding.hashing import HashEmbedder
 from ragline.ports import Embedder
+from ragline.usecases.cut import Limits
 from ragline.usecases.embed import embed_parts
 from ragline.usecases.index import apply_ops
 from ragline.usecases.search import Hit, SearchRequest, search
-from ragline.usecases.split import Limits, Outcome, split_range, split_upload
+from ragline.usecases.split import Outcome, split_range, split_upload
 
 HANDBOOK = Partition("default", "handbook")
 LIMITS = Limits(

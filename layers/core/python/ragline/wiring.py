@@ -26,7 +26,7 @@ __all__ = [
 if TYPE_CHECKING:
     from ragline.embedding.model import Card
     from ragline.ports import Embedder, Ledger, Objects, Queues, Tokenizer, VectorIndex
-    from ragline.usecases.split import Limits
+    from ragline.usecases.cut import Limits
 
 
 @cache
@@ -113,7 +113,7 @@ def tokenizer() -> Tokenizer:
 
 @cache
 def limits() -> Limits:
-    from ragline.usecases.split import Limits
+    from ragline.usecases.cut import Limits
 
     return Limits(
         file_bytes=settings().max_file_bytes,
