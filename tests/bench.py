@@ -59,7 +59,7 @@ def main() -> None:
     files = read(options.docs) if options.docs else made(options.documents)
     texts = chunk_texts(files, model)
     console.print(f"{len(files)} documents, {len(texts)} chunks, {CORES} processes")
-    with stack(model) as api:
+    with stack(model) as (api, pid):
         before = encode_rate(texts, model)
         ingest = ingest_rate(api, files)
         after = encode_rate(texts, model)
@@ -73,11 +73,7 @@ def main() -> None:
             ],
         )
         report("Requests, milliseconds", ("", "p50", "p95"), requests(api))
-        report(
-            "Functions",
-            ("", "import s", "peak MB"),
-            [(name, f"{import_seconds(name):.2f}", peak_megabytes(name)) for name in FUNCTIONS],
-        )
+        report("Processes", ("", "import s", "peak MB", "CPU s"), processes(pid))
 
 
 def report(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -140,8 +136,8 @@ def encode(work: tuple[Path, Sequence[str]]) -> None:
 
 
 @contextmanager
-def stack(model: Path) -> Iterator[httpx.Client]:
-    """A client of an API on a local cloud of its own."""
+def stack(model: Path) -> Iterator[tuple[httpx.Client, int]]:
+    """A client of an API on a local cloud of its own, and that cloud's process."""
     with tempfile.TemporaryDirectory(prefix="ragline-bench-") as folder:
         running = cloud.start(Path(folder), port=free_port(), say=console.print)
         try:
@@ -156,7 +152,7 @@ def stack(model: Path) -> Iterator[httpx.Client]:
             url = deploy.api_url(running.endpoint_url, outputs)
             with httpx.Client(base_url=url, headers={"x-api-key": key}, timeout=60) as client:
                 warm(client)
-                yield client
+                yield client, running.pid
         finally:
             cloud.stop(Path(folder), lambda _: None)
 
@@ -272,18 +268,33 @@ def import_seconds(function: str) -> float:
     return min(float(run.stdout) for run in runs)
 
 
-def peak_megabytes(function: str) -> str:
-    """The most that any worker of the function has held (VmHWM), from Linux' /proc."""
-    name = f"{STACK}-{function.replace('_', '-')}-"
-    peaks = []
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            if name in (status.parent / "cmdline").read_text():
-                found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
-                peaks.append(int(found[1]) / 1024 if found else 0)
-        except OSError:
-            continue  # it ended while we looked
-    return f"{max(peaks):.0f}" if peaks else "not started"
+def processes(cloud_pid: int) -> list[tuple[str, str, str, str]]:
+    """Each function's workers, and the local cloud itself, which is every AWS service here."""
+    rows = []
+    for name in FUNCTIONS:
+        mark = f"{STACK}-{name.replace('_', '-')}-"
+        used = [use for pid in Path("/proc").glob("[0-9]*") if (use := usage(pid, mark))]
+        most = f"{max(peak for peak, _ in used):.0f}" if used else "not started"
+        rows.append(
+            (name, f"{import_seconds(name):.2f}", most, f"{sum(cpu for _, cpu in used):.1f}")
+        )
+    peak, cpu = usage(Path(f"/proc/{cloud_pid}"), "") or (0, 0)
+    return [*rows, ("local cloud", "", f"{peak:.0f}", f"{cpu:.1f}")]
+
+
+def usage(process: Path, mark: str) -> tuple[float, float] | None:
+    """Peak megabytes (VmHWM) and CPU seconds of a process whose command line holds ``mark``."""
+    try:
+        if mark not in (process / "cmdline").read_text():
+            return None
+        peak = re.search(r"VmHWM:\s+(\d+) kB", (process / "status").read_text())
+        # pid (command) state …: fields 14 and 15 are user and system time in clock ticks
+        # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+        times = (process / "stat").read_text().rpartition(")")[2].split()[11:13]
+    except OSError:
+        return None  # it ended while we looked
+    ticks = sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+    return (int(peak[1]) / 1024 if peak else 0.0), ticks
 
 
 if __name__ == "__main__":
