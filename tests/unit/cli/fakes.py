@@ -61,7 +61,14 @@ class FakeApi:
                 )
             case "GET", ["info"]:
                 return httpx.Response(
-                    200, json={"version": "0.1.0", "components": {"model": {"precision": "int8"}}}
+                    200,
+                    json={
+                        "version": "0.1.0",
+                        "components": {
+                            "index": {"state": "unchecked", "rows": None},
+                            "model": {"precision": "int8"},
+                        },
+                    },
                 )
         return problem(404, "not_found", "no such route")
 

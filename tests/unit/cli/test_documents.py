@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import httpx
 import pytest
@@ -157,3 +159,13 @@ def test_trouble_of_the_api_names_the_trace_to_look_for() -> None:
     result = run(outside(lambda request: httpx.Response(500, json=body)), "status", "d1")
     assert "trace_id 1-abc" in result.stderr
     assert "ragline logs api" in result.stderr
+
+
+def test_a_listing_says_in_which_clock_its_times_are(tmp_path: Path) -> None:
+    api = FakeApi()
+    path = tmp_path / "a.md"
+    path.write_text("x")
+    run(outside(api), "push", str(path))
+    header, row = run(outside(api), "ls").stdout.splitlines()
+    assert header.rstrip().endswith("created (UTC)")
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d$", row.rstrip())

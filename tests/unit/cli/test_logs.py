@@ -148,6 +148,12 @@ def test_since_refuses_anything_else(since: str) -> None:
         _milliseconds(since, NOW)
 
 
+def test_memory_that_a_local_cloud_does_not_measure_is_not_shown_as_nothing() -> None:
+    report = "REPORT RequestId: 1\tDuration: 18.4 ms\tBilled Duration: 19 ms\tMax Memory Used: 0 MB"
+    shown = run(world(FakeLogs(api=[event(1, report)])), "logs").stdout.splitlines()
+    assert [line.split(maxsplit=2)[2] for line in shown] == ["took 18.4 ms"]
+
+
 def test_what_lambda_writes_around_every_call_is_left_out_or_shortened() -> None:
     lines = [
         "START RequestId: 1 Version: $LATEST",

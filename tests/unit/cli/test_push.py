@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import io
 import json
+import os
 from pathlib import Path
 
 import httpx
 import pytest
+from rich.console import Console
 
+from ragline.cli.push import summary
+from ragline.cli.uploads import Sent
 from tests.unit.cli.fakes import Clock, FakeApi, outside, run
 
 BROKEN = {"code": "corrupt", "message": "the file is damaged.", "page": None, "chunk": None}
@@ -252,3 +257,74 @@ def test_files_are_named_from_where_one_stands(tmp_path: Path) -> None:
     shown = run(outside(directory=tmp_path), "push", str(tmp_path / "papers")).stdout
     assert "papers/a.md" in shown
     assert str(tmp_path) not in shown
+
+
+@pytest.mark.parametrize("width", [60, 72, 80, 120, 200])
+def test_nothing_of_an_id_or_a_reason_is_cut_off(tmp_path: Path, width: int) -> None:
+    identity, reason = "01M7Y538B03YAAV5Z9780CD3YZ", "damaged: " + "word " * 20 + "last."
+    folder = tmp_path / ("long" * 20)
+    sent = [
+        Sent(folder / "a.md", "indexed", identity),
+        Sent(folder / "b.md", "failed", identity, reason=reason),
+        Sent(folder / "c.md", "awaiting_upload", identity),
+    ]
+    console = Console(width=width, file=io.StringIO())
+    with console.capture() as capture:
+        console.print(summary(sent, waited=True, directory=tmp_path, width=width))
+    lines = capture.get().splitlines()
+    last = lines[0].index("seconds") + len("seconds") + 2
+    written = "".join(line[last:].replace(" ", "") for line in lines[1:])
+    assert written == identity + reason.replace(" ", "") + identity
+    assert width < 80 or sum(line[last:].strip() == identity for line in lines) == 2
+
+
+def test_a_file_whose_name_is_no_text_does_not_stop_the_others(tmp_path: Path) -> None:
+    write(tmp_path, "good.md", "fine")
+    odd = os.fsdecode(b"bad\xff.txt")
+    try:
+        write(tmp_path, odd, "text")
+    except OSError:
+        pytest.skip("this file system takes only UTF-8 names")
+    result = run(outside(), "push", str(tmp_path), "--json")
+    assert result.exit_code == 1
+    by_name = {Path(each["file"]).name: each for each in json.loads(result.stdout)["documents"]}
+    assert by_name["good.md"]["status"] == "indexed"
+    assert "not valid UTF-8" in by_name[odd]["reason"]
+
+
+def test_a_collection_that_cannot_be_is_refused_once_before_anything_is_sent(
+    tmp_path: Path,
+) -> None:
+    api = FakeApi()
+    result = run(outside(api), "push", str(write(tmp_path, "a.md", "x")), "-c", "Bad/Name")
+    assert result.exit_code == 2
+    assert "collection 'Bad/Name' is not a valid name" in result.stderr
+    assert api.requests == []
+
+
+def test_nothing_is_said_to_be_indexed_when_nothing_was_sent(tmp_path: Path) -> None:
+    assert "indexing" not in run(outside(), "push", str(tmp_path / "missing.md")).stderr
+
+
+def test_what_timed_out_can_be_asked_for_by_its_id(tmp_path: Path) -> None:
+    path = str(write(tmp_path, "a.md", "x"))
+    result = run(outside(FakeApi(path=("splitting",))), "push", path, "--timeout", "1")
+    assert "`ragline status doc1`" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["push"], ["push", "x", "-m", "no"], ["bogus"], ["search", "x", "--mode", "no"]],
+    ids=["no argument", "bad pair", "no such command", "no such mode"],
+)
+def test_a_wrong_command_line_is_json_too(arguments: list[str]) -> None:
+    result = run(outside(), *arguments, "--json")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["error"]["code"] == "invalid_request"
+    assert "Usage:" in result.stderr
+
+
+def test_arguments_that_are_no_text_are_the_callers_mistake() -> None:
+    result = run(outside(), "search", os.fsdecode(b"caf\xff"), "--json")
+    assert result.exit_code == 2
+    assert "not valid UTF-8" in json.loads(result.stdout)["error"]["message"]

@@ -21,7 +21,7 @@ def test_a_hit_is_shown_with_file_page_heading_and_passage() -> None:
 def test_no_hits_is_no_failure() -> None:
     result = run(outside(), "search", "anything")
     assert result.exit_code == 0
-    assert "no hits" in result.stdout
+    assert "no hits in default." in result.stdout
 
 
 def test_options_become_the_query() -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,24 @@ def test_a_bug_is_one_line_too(project: Path) -> None:
     assert json.loads(result.stdout)["error"]["code"] == "internal_error"
 
 
+def _under(encoding: str, *arguments: str, code: str = "") -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "80"}
+    command = [sys.executable, "-c", code or "from ragline.cli.app import main; main()", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, check=False)
+
+
+def test_help_can_be_read_where_the_terminal_lacks_characters() -> None:
+    result = _under("latin-1", "--help")
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert b"Exit codes" in result.stdout
+
+
+def test_json_loses_no_character_where_stdout_is_not_utf_8() -> None:
+    code = "from ragline.cli.screen import Screen; Screen(True).give(['東京 😀 é'])"
+    result = _under("latin-1", code=code)
+    assert json.loads(result.stdout) == ["東京 😀 é"]
+
+
 def test_an_interrupt_ends_quietly_with_exit_code_130(project: Path) -> None:
     class Interrupted(FakeLocal):
         def start(self, *args: object, **options: object) -> FakeCloud:
@@ -125,6 +145,8 @@ def test_info_says_where_it_talks_to_and_what_answers() -> None:
     assert answer["api_url"] == "http://api.test/live"
     assert answer["api"]["version"] == "0.1.0"
     shown = run(outside(FakeApi()), "info").stdout
+    assert "state unchecked" in shown
+    assert "rows" not in shown  # it is not known
     assert "components.model" in shown
     assert "precision int8" in shown
 

@@ -89,13 +89,14 @@ def demo(
             metadata={},
             timeout=timeout,
         )
-        screen.show(summary(sent, waited=True, directory=outside.directory()))
+        directory, width = outside.directory(), screen.out.width
+        screen.show(summary(sent, waited=True, directory=directory, width=width))
         answers = []
         for question in QUESTIONS:
             found = client.query(query_body(question.text, COLLECTION, limit=2))
             answers.append({"question": question.text, "hits": found.raw().get("hits", [])})
             screen.show(Rule(style="dim"), Text(question.text, style="bold"), Text())
-            show_hits(screen, question.text, found)
+            show_hits(screen, question.text, found, COLLECTION)
     failed = sum(each.failed for each in sent)
     screen.give(
         {"documents": [each.answer() for each in sent], "failed": failed, "answers": answers}

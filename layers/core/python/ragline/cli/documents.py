@@ -57,7 +57,9 @@ def ls(
         found = list(client.documents(collection, status=of_status, limit=limit + 1))
     more, found = len(found) > limit, found[:limit]
     screen.give({"documents": [each.raw() for each in found], "more": more})
-    screen.show(_table(found) if found else Text(f"no documents in {collection}.", style="dim"))
+    screen.show(
+        _table(found) if found else Text(f"no documents in {line(collection)}.", style="dim")
+    )
     if more and not as_json:
         screen.say(f"there are more; --limit {limit * 4} shows more of them.")
 
@@ -107,14 +109,14 @@ def _table(documents: list[DocumentView]) -> Table:
     table.add_column("file", overflow="fold")
     table.add_column("status", no_wrap=True)
     table.add_column("chunks", justify="right", no_wrap=True)
-    table.add_column("created")
+    table.add_column("created (UTC)", no_wrap=True)
     for each in documents:
         table.add_row(
             Text(each.document_id),
             Text(line(each.filename)),
             status_text(each.status),
             str(each.progress.chunks_total or ""),
-            (each.created_at or "")[:19].replace("T", " "),
+            (each.created_at or "")[:16].replace("T", " "),
         )
     return table
 

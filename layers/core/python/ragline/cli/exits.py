@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 from typer.core import TyperGroup
 
+from ragline.cli.files import is_text
 from ragline.cli.screen import Screen, line
 from ragline.domain.errors import NotFound, RaglineError, RequestError, SetupError
 
@@ -48,12 +49,19 @@ class Guarded(TyperGroup):
         except RaglineError as error:
             fail(Screen(as_json), error.code, str(error))
             raise typer.Exit(exit_code(error)) from None
-        except (typer.Exit, typer.Abort, typer.TyperException, OSError) as error:
+        except typer.TyperException as error:
+            # Typer writes it for people, on stderr.
+            Screen(as_json).give(_error("invalid_request", error.format_message()))
+            raise
+        except (typer.Exit, typer.Abort, OSError) as error:
             if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
                 fail(Screen(as_json), "os_error", str(error))
                 raise typer.Exit(FAILED) from None
             raise
         except Exception as error:
+            if isinstance(error, UnicodeEncodeError) and not is_text(error.object):
+                fail(Screen(as_json), "invalid_request", "what was given is not valid UTF-8 text.")
+                raise typer.Exit(USAGE) from None
             if os.environ.get("RAGLINE_DEBUG"):
                 raise
             message = f"unexpected {type(error).__name__}: {error}. This is a bug in ragline; "
@@ -63,4 +71,8 @@ class Guarded(TyperGroup):
 
 def fail(screen: Screen, code: str, message: str) -> None:
     screen.err.print(Text(f"error: {line(message)}", style="red"), soft_wrap=True)
-    screen.give({"error": {"code": code, "message": message}})
+    screen.give(_error(code, message))
+
+
+def _error(code: str, message: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message}}

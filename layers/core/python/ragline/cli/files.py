@@ -80,8 +80,10 @@ def measure(path: Path) -> Measured:
     Raises:
         OSError: it cannot be read.
         EmptyFile: it has no bytes.
-        InvalidRequest: it is no regular file.
+        InvalidRequest: it is no regular file, or its name is no text.
     """
+    if not is_text(path.name):
+        raise InvalidRequest("the file's name is not valid UTF-8; rename the file.")
     if path.exists() and not path.is_file():
         raise InvalidRequest("not a regular file.")
     with path.open("rb") as stream:
@@ -90,6 +92,11 @@ def measure(path: Path) -> Measured:
     if not size:
         raise EmptyFile("the file is empty.")
     return Measured(size, checksum, _TYPES.guess_type(path.name)[0] or "")
+
+
+def is_text(given: str) -> bool:
+    """False if it holds bytes that are not UTF-8; Python keeps those as lone surrogates."""
+    return not any("\ud800" <= char <= "\udfff" for char in given)
 
 
 def pairs(given: Sequence[str], option: str) -> dict[str, Scalar]:

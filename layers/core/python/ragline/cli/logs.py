@@ -182,7 +182,9 @@ def _line(entry: Entry) -> Text:
     fields = _fields(entry.message)
     if fields is None:
         report = _REPORT.match(line(entry.message))
-        text = f"took {report[1]}, memory {report[2]}" if report else line(entry.message)
+        text = f"took {report[1]}" if report else line(entry.message)
+        if report and report[2] != "0 MB":  # a local cloud does not measure it
+            text += f", memory {report[2]}"
         return shown.append(text, style="dim")
     level = str(fields.get("level", "")).upper()
     message = fields.get("message", "")

@@ -18,9 +18,10 @@ from ragline.cli.outside import Outside
 from ragline.cli.screen import Screen, line, status_text
 from ragline.cli.target import Choice, address
 from ragline.cli.uploads import Sent, follow_all, send_all
-from ragline.domain.documents import Scalar
+from ragline.domain.documents import Scalar, check_name
 
 ON_SCREEN = 8
+ID_WIDTH = 26
 DEFAULT_TIMEOUT = 900.0
 
 
@@ -44,10 +45,12 @@ def push(
 ) -> None:
     """Send files (or folders of them) and, unless told not to, wait until they can be searched.
 
-    Bytes that the collection already holds are not sent again. A value of --metadata that is a
-    number or true or false is kept as that; quote it within (name='"7"') to keep it as text.
+    Bytes that the collection already holds are not sent again. A value of
+    --metadata that is a number or true or false is kept as that; quote it
+    within (name='"7"') to keep it as text.
     """
     outside, screen = Outside.of(ctx), Screen(as_json)
+    check_name(collection, "collection")
     kept = pairs(metadata or (), "--metadata")
     files = expand(paths)
     if not files:
@@ -64,7 +67,8 @@ def push(
         )
     failed = sum(each.failed for each in sent)
     screen.give({"documents": [each.answer() for each in sent], "failed": failed})
-    screen.show(summary(sent, waited=wait, directory=outside.directory()))
+    directory, width = outside.directory(), screen.out.width
+    screen.show(summary(sent, waited=wait, directory=directory, width=width))
     if failed:
         raise typer.Exit(exits.FAILED)
 
@@ -84,7 +88,7 @@ def push_files(
     with _Bars(screen, len(sent)) as bars:
         bars.phase("sending", len(sent))
         send_all(client, sent, collection=collection, metadata=metadata, changed=bars.sent)
-        if timeout is not None:
+        if timeout is not None and not all(each.ended for each in sent):
             bars.phase("indexing", len(sent))
             for each in sent:
                 if each.ended:
@@ -153,14 +157,19 @@ class _Bars:
         self._progress.update(self._overall, completed=done, note=f"{done}/{total:.0f}")
 
 
-def summary(sent: Sequence[Sent], *, waited: bool, directory: Path) -> Table:
+def summary(sent: Sequence[Sent], *, waited: bool, directory: Path, width: int) -> Table:
     """What became of each file; files below ``directory`` are named from there."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("file", overflow="fold")
+    numbers = ("chunks", "pages", "seconds")
+    fixed = max([len("status"), *(len(each.status) for each in sent)]) + len("".join(numbers)) + 10
+    # What is left beside a document's id. Rich would share it out and then cut the ids off.
+    room = width - fixed - ID_WIDTH
+    fits = room >= len("file")
+    table.add_column("file", overflow="fold", max_width=room if fits else None)
     table.add_column("status", no_wrap=True)
-    for name in ("chunks", "pages", "seconds"):
+    for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("", overflow="fold", min_width=26)  # a document's id fits
+    table.add_column("", overflow="fold", min_width=ID_WIDTH if fits else None)
     for each in sent:
         progress = each.view.progress if each.view and waited else None
         below = each.path.is_relative_to(directory)
@@ -177,7 +186,7 @@ def summary(sent: Sequence[Sent], *, waited: bool, directory: Path) -> Table:
 
 def _note(each: Sent) -> str:
     if each.duplicate:
-        return f"already there: {each.document_id}. {each.reason}".strip()
+        return f"already there: {each.document_id} {each.reason}".strip()
     return each.reason or each.document_id
 
 

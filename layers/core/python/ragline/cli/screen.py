@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
+import sys
 import unicodedata
 from typing import Any
 
@@ -45,12 +48,19 @@ class Screen:
     def give(self, answer: Any) -> None:
         """The answer, for machines; nothing without ``as_json``."""
         if self.as_json:
-            typer.echo(json.dumps(answer, ensure_ascii=False, indent=2, default=str))
+            typer.echo(_json(answer, indent=2))
 
     def give_line(self, answer: Any) -> None:
         """One of many answers, on one line, so that a stream of them can be read as it comes."""
         if self.as_json:
-            typer.echo(json.dumps(answer, ensure_ascii=False, default=str))
+            typer.echo(_json(answer))
+
+
+def _json(answer: Any, indent: int | None = None) -> str:
+    utf8 = codecs.lookup(getattr(sys.stdout, "encoding", None) or "utf-8").name == "utf-8"
+    text = json.dumps(answer, ensure_ascii=not utf8, indent=indent, default=str)
+    # A file's name may hold bytes that are not UTF-8: as escapes they are still JSON.
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
 def plain(text: str) -> str:

@@ -60,7 +60,7 @@ def search(
     with Client(address(Choice(stack, profile, endpoint, region), outside), outside) as client:
         found = client.query(body)
     screen.give(found.raw())
-    show_hits(screen, question, found)
+    show_hits(screen, question, found, collection)
     if explain and found.timings_ms:
         spent = ", ".join(f"{name} {value:.0f} ms" for name, value in found.timings_ms.items())
         screen.show(Text(line(spent), style="dim"))
@@ -78,9 +78,9 @@ def query_body(
     }
 
 
-def show_hits(screen: Screen, question: str, found: Hits) -> None:
+def show_hits(screen: Screen, question: str, found: Hits, collection: str) -> None:
     if not found.hits:
-        screen.show(Text("no hits.", style="dim"))
+        screen.show(Text(f"no hits in {line(collection)}.", style="dim"))
     for hit in found.hits:
         screen.show(_title(hit), Padding(_passage(hit, question), (0, 0, 1, 3)))
 

@@ -149,9 +149,7 @@ def find_template(directory: Path) -> Path:
 def down(ctx: typer.Context, as_json: options.AsJson = False) -> None:
     """Stop the local cloud of this directory; what --keep kept stays on disk."""
     outside, screen = Outside.of(ctx), Screen(as_json)
-    stopped = outside.local.stop(project_directory(outside), screen.say)
-    screen.give({"stopped": stopped})
-    screen.show(Text("stopped." if stopped else "no local cloud was running here."))
+    screen.give({"stopped": outside.local.stop(project_directory(outside), screen.say)})
 
 
 def model(
@@ -213,7 +211,9 @@ def env(
 
 def _written(value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_written(each)}" for name, each in value.items())
+        return ", ".join(
+            f"{name} {_written(each)}" for name, each in value.items() if each is not None
+        )
     if isinstance(value, list | tuple):
         return ", ".join(map(_written, value))
     return "" if value is None else str(value)

@@ -163,7 +163,10 @@ def follow_all(
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     for sent in turn:
-        sent.reason = f"still {sent.status} after {timeout:.0f} s; `ragline status` follows it."
+        sent.reason = (
+            f"still {sent.status} after {timeout:.0f} s; ask again by "
+            f"`ragline status {sent.document_id}`"
+        )
         sent.status = "timed_out"
         changed(sent)
 
