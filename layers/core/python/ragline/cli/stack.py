@@ -178,8 +178,8 @@ def info(
     where = address(Choice(stack, profile, endpoint, region), outside)
     with Client(where, outside) as client:
         answer = client.info()
-    screen.give({"place": where.place, "api_url": where.url, "api": answer})
-    rows = [("stack", where.place), ("API", where.url)]
+    screen.give({"place": where.place, "api_url": where.url, "bucket": where.bucket, "api": answer})
+    rows = [("stack", where.place), ("API", where.url), ("bucket", where.bucket)]
     for name, value in answer.items():
         if isinstance(value, Mapping):
             rows += [(f"{name}.{inner}", _written(each)) for inner, each in value.items()]
@@ -196,13 +196,15 @@ def env(
     endpoint: options.Endpoint = None,
     region: options.Region = None,
 ) -> None:
-    """Print the API's address and key for other clients: eval "$(ragline env)".
+    """Print the API's address and key, and the bucket, for other clients: eval "$(ragline env)".
 
     The one command that prints the key.
     """
     outside, screen = Outside.of(ctx), Screen(as_json)
     where = address(Choice(stack, profile, endpoint, region), outside)
     variables = {"RAGLINE_API_URL": where.url, "RAGLINE_API_KEY": where.key}
+    if where.bucket:
+        variables["RAGLINE_BUCKET"] = where.bucket
     screen.give(variables)
     if not as_json:
         for name, value in variables.items():

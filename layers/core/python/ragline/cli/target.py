@@ -48,11 +48,12 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An HTTP API. ``key`` is a secret: never print it."""
+    """An HTTP API, and the bucket behind it if the stack told. ``key`` is a secret."""
 
     url: str
     place: str
     key: str = ""
+    bucket: str = ""
 
     def __repr__(self) -> str:
         return f"Address({self.url!r})"
@@ -109,6 +110,7 @@ def address(choice: Choice, outside: Outside) -> Address:
         api_url(meta.endpoint_url, meta.region_name, outputs),
         f"{where.stack} at {meta.endpoint_url}",
         key,
+        outputs.get("DocumentsBucketName", ""),
     )
 
 

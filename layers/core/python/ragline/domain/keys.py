@@ -50,15 +50,18 @@ def parse_upload_key(key: str) -> Upload:
     """Read an upload's key.
 
     Files may be dropped with any S3 client: below ``uploads/{tenant}/{collection}/`` a path that is
-    not ``{document_id}/{filename}`` names its document by a hash of the path, so that dropping it
-    again replaces it. The filename is given in Unicode NFC, as ``clean_filename`` does.
+    not ``{document_id}/{filename}`` names its document by a hash of the key, so that dropping it
+    again replaces it; whether one that is names a document, only the ledger knows (``usecases.
+    identify``). The filename is given in Unicode NFC, as ``clean_filename`` does.
 
     Raises:
         MalformedMessage: the key is not below a valid ``uploads/{tenant}/{collection}/``, or it is
             that of a folder, which S3's console keeps as an empty object.
     """
     parts = key.split("/", 3)
-    if len(parts) != 4 or parts[0] != "uploads" or not parts[3].rsplit("/", 1)[-1]:
+    if key.endswith("/"):
+        raise MalformedMessage(f"object {key!r} stands for a folder, not for a file.")
+    if len(parts) != 4 or parts[0] != "uploads":
         raise MalformedMessage(
             f"object {key!r} is not below uploads/{{tenant}}/{{collection}}/; move it there."
         )
