@@ -127,7 +127,6 @@ LIMITS: list[tuple[str, list[str], list[tuple[str, str, str]]]] = [
             ("limit", "value", "setting"),
             ("size of a file", "256 MiB", "MAX_FILE_BYTES"),
             ("pages of a document", "5,000", "MAX_PAGES"),
-            ("chunks of a range of pages", "10,000", "fixed"),
             ("pages that one splitter call reads", "100", "PAGES_PER_RANGE"),
         ],
     ),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 BlockKind = Literal["heading", "paragraph", "list", "table", "code"]
 
-ORDINALS_PER_RANGE = 10_000
+ORDINALS_PER_RANGE = 100_000
 """Each page range owns this many ordinals, so ranges can be split by many workers at once."""
 
 CHUNKS_PER_PART = 16

@@ -87,7 +87,7 @@ def document_prefixes(partition: Partition, document_id: str) -> tuple[str, str]
 
 
 def part_key(part: Part) -> str:
-    return f"chunks/{part.partition}/{part.document_id}/{part.generation}/{part.first:08d}.jsonl.gz"
+    return f"chunks/{part.partition}/{part.document_id}/{part.generation}/{part.first:09d}.jsonl.gz"
 
 
 def parts_prefix(partition: Partition, document_id: str, generation: int) -> str:
