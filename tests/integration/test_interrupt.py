@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+# A shell starts background jobs with SIGINT ignored, and children inherit that.
+RAGLINE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from ragline.cli.app import main; main()"
+)
 
 
-@pytest.mark.enable_socket
 def test_ctrl_c_ends_a_push_at_once_even_if_the_api_does_not_answer(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("x")
     with socket.socket() as silent:
@@ -18,7 +21,7 @@ def test_ctrl_c_ends_a_push_at_once_even_if_the_api_does_not_answer(tmp_path: Pa
         silent.listen()
         silent.settimeout(30)
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        command = [sys.executable, "-c", "from ragline.cli.app import main; main()", "push", "a.md"]
+        command = [sys.executable, "-c", RAGLINE, "push", "a.md"]
         with subprocess.Popen(
             command,
             cwd=tmp_path,
