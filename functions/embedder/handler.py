@@ -17,9 +17,7 @@ from ragline.usecases.embed import embed_parts
 
 @observed
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    records, parts = batches.messages(
-        SQSEvent(event), lambda body: read(PartReady, body), "chunks", wiring.objects
-    )
+    records, parts = batches.messages(SQSEvent(event), lambda body: read(PartReady, body), "chunks")
     failed = embed_parts(
         parts,
         ledger=wiring.ledger(),

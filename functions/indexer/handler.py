@@ -20,7 +20,7 @@ from ragline.usecases.index import apply_ops
 
 @observed
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    records, ops = batches.messages(SQSEvent(event), read_index_op, "index_ops", wiring.objects)
+    records, ops = batches.messages(SQSEvent(event), read_index_op, "index_ops")
     by_partition: dict[Partition, list[tuple[SQSRecord, Upsert | Delete]]] = defaultdict(list)
     for record, op in zip(records, ops, strict=True):
         by_partition[op.partition].append((record, op))

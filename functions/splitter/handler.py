@@ -61,9 +61,7 @@ def _object(record: S3EventRecord, context: LambdaContext) -> None:
 
 
 def _pages(event: SQSEvent, context: LambdaContext) -> Any:
-    records, ranges = batches.messages(
-        event, lambda body: read(PageRange, body), "pages", wiring.objects
-    )
+    records, ranges = batches.messages(event, lambda body: read(PageRange, body), "pages")
     failed = []
     for record, message in zip(records, ranges, strict=True):
         try:

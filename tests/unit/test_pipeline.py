@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -399,3 +400,42 @@ def test_a_dead_letter_that_names_no_document_is_kept_and_consumed() -> None:
     kept = pipeline.objects.get("dead-letters/index_ops/m2.json")
     assert kept is not None
     assert b"schema_version" in kept
+
+
+def test_a_message_of_an_unknown_version_fails_the_document_that_it_names() -> None:
+    pipeline = Pipeline()
+    pipeline.drop(TEXT)
+    first, *others = pipeline.waiting_parts()
+    pipeline.embed(others)
+    pipeline.run()
+    newer = first.model_dump() | {"schema_version": 2}
+    found = dead_letters.refuse(
+        "chunks",
+        "m3",
+        json.dumps(newer),
+        "message not understood: schema_version",
+        ledger=pipeline.ledger,
+        objects=pipeline.objects,
+    )
+    assert found == "doc"
+    document = pipeline.document()
+    assert document.status is Status.FAILED
+    assert document.reason is not None
+    assert document.reason.code == "malformed_message"
+    assert pipeline.objects.get("dead-letters/chunks/m3.json")
+    pipeline.embed([first])  # understood again, after another deploy
+    pipeline.run()
+    assert pipeline.document().status is Status.INDEXED
+
+
+@pytest.mark.parametrize(
+    "body", ["", "[]", "7", '{"tenant": 1}', '{"tenant": "default", "document_id": "doc"}']
+)
+def test_a_refused_message_that_names_no_document_is_only_kept(body: str) -> None:
+    pipeline = Pipeline()
+    pipeline.drop(TEXT)
+    found = dead_letters.refuse(
+        "pages", "m4", body, "why", ledger=pipeline.ledger, objects=pipeline.objects
+    )
+    assert found is None
+    assert pipeline.document().status is Status.PROCESSING

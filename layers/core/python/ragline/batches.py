@@ -15,10 +15,10 @@ from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ragline import wiring
 from ragline.domain.errors import MalformedMessage
-from ragline.ports import Objects
 from ragline.telemetry import logger
-from ragline.usecases.dead_letters import keep
+from ragline.usecases.dead_letters import refuse
 
 M = TypeVar("M")
 
@@ -26,12 +26,13 @@ LONGEST_BACKOFF_SECONDS = 300
 
 
 def messages(
-    event: SQSEvent, parse: Callable[[str], M], source: str, objects: Callable[[], Objects]
+    event: SQSEvent, parse: Callable[[str], M], source: str
 ) -> tuple[list[SQSRecord], list[M]]:
     """The records that could be read, and what they say.
 
     A malformed message stays malformed: it is kept under ``dead-letters/{source}/``, logged and
-    consumed, since delivering it again would only hold up those behind it.
+    consumed, since delivering it again would only hold up those behind it; a document that it names
+    is failed.
     """
     records: list[SQSRecord] = []
     parsed: list[M] = []
@@ -39,8 +40,20 @@ def messages(
         try:
             message = parse(record.body)
         except MalformedMessage as error:
-            keep(objects(), source, record.message_id, record.body, str(error))
-            logger.error("message refused", message_id=record.message_id, reason=str(error))
+            document_id = refuse(
+                source,
+                record.message_id,
+                record.body,
+                str(error),
+                ledger=wiring.ledger(),
+                objects=wiring.objects(),
+            )
+            logger.error(
+                "message refused",
+                message_id=record.message_id,
+                reason=str(error),
+                document_id=document_id,
+            )
             continue
         records.append(record)
         parsed.append(message)

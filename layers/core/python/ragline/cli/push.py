@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -178,7 +178,7 @@ def summary(sent: Sequence[Sent], *, waited: bool, directory: Path, width: int) 
             status_text(each.status.replace("_", " ")),
             _number(progress.chunks_total if progress else None),
             _number(progress.pages_total if progress else None),
-            _number(each.seconds),
+            f"{each.seconds:.1f}" if each.seconds else "",
             Text(line(_note(each))),
         )
     return table
@@ -190,5 +190,5 @@ def _note(each: Sent) -> str:
     return each.reason or each.document_id
 
 
-def _number(value: Any) -> str:
-    return "" if value in (None, 0) else f"{value:g}"
+def _number(value: int | None) -> str:
+    return str(value) if value else ""

@@ -27,6 +27,36 @@ def keep(objects: Objects, source: str, message_id: str, body: str, reason: str)
     return key
 
 
+def refuse(
+    source: str, message_id: str, body: str, why: str, *, ledger: Ledger, objects: Objects
+) -> str | None:
+    """Keep a message that no retry will make readable; a document it names must not wait for it.
+
+    Such a message may be of a version that this code does not know, so its ids are read as far as
+    they can be. Returns the document's id if that document is failed by this.
+    """
+    keep(objects, source, message_id, body, why)
+    named = _named(body)
+    document = ledger.get(*named[:2]) if named else None
+    if named is None or document is None or document.terminal or not document.wants(named[2]):
+        return None
+    tenant, document_id, generation = named
+    reason = Reason(MalformedMessage.code, why, source)
+    ledger.record_failure(tenant, document_id, Failure(generation, reason))
+    ledger.fail(tenant, document_id, generation, reason)
+    return document_id
+
+
+def _named(body: str) -> tuple[str, str, int] | None:
+    try:
+        ids = json.loads(body)
+        tenant, document_id, generation = ids["tenant"], ids["document_id"], ids["generation"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    fine = isinstance(tenant, str) and isinstance(document_id, str) and type(generation) is int
+    return (tenant, document_id, generation) if fine else None
+
+
 def record(
     source: str,
     message_id: str,
@@ -43,10 +73,9 @@ def record(
     """
     try:
         document_id = _RECORDERS[source](body, ledger, queues)
-        why = RETRIES_EXHAUSTED
     except MalformedMessage as error:
-        document_id, why = None, str(error)
-    keep(objects, source, message_id, body, why)
+        return refuse(source, message_id, body, str(error), ledger=ledger, objects=objects)
+    keep(objects, source, message_id, body, RETRIES_EXHAUSTED)
     return document_id
 
 
