@@ -97,6 +97,11 @@ class Upsert(Message):
     vectors_key: str
     parts: tuple[Span, ...] = Field(min_length=1)
 
+    @property
+    def ordinals(self) -> list[int]:
+        """Those of all its parts, also of chunks that were set apart and have no vector."""
+        return [n for part in self.parts for n in range(part.first, part.first + part.count)]
+
 
 class Delete(Message):
     """IndexOps: drop rows of generations below ``below``, or the whole document if it is None."""

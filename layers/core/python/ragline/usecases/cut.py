@@ -60,14 +60,16 @@ def check_size(filename: str, size: int, limits: Limits) -> None:
         )
 
 
-def page_ranges(data: bytes, filename: str, limits: Limits) -> list[tuple[int, int]]:
+def page_ranges(
+    data: bytes, kind: parsing.Format, filename: str, limits: Limits
+) -> list[tuple[int, int]]:
     """The ranges of pages (from 1, inclusive) that a document is cut in; none if it is cut whole.
 
     Raises:
         LimitExceeded: it has too many pages.
         PermanentError: it cannot be read; see ``ragline.parsing``.
     """
-    pages = parsing.page_count(data, parsing.sniff(data, filename))
+    pages = parsing.page_count(data, kind)
     if pages > limits.pages:
         raise LimitExceeded(
             f"{filename} has {pages:,} pages; max_pages is {limits.pages:,}. Split it."
@@ -80,6 +82,7 @@ def page_ranges(data: bytes, filename: str, limits: Limits) -> list[tuple[int, i
 
 def cut(
     data: bytes,
+    kind: parsing.Format,
     filename: str,
     *,
     tokenizer: Tokenizer,
@@ -95,7 +98,7 @@ def cut(
     """
     extraction = parsing.extract(
         data,
-        parsing.sniff(data, filename),
+        kind,
         filename=filename,
         first_page=pages[0],
         last_page=pages[1],

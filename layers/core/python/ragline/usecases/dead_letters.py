@@ -12,6 +12,7 @@ from ragline.domain.errors import MalformedMessage
 from ragline.domain.ledger import ChunkState, Failure, NewDocument
 from ragline.domain.messages import Delete, Message, PageRange, PartReady, read, read_index_op
 from ragline.ports import Ledger, Objects, Queues
+from ragline.usecases.failures import fail_document
 from ragline.usecases.identify import identify
 from ragline.usecases.remove import remove_upload
 from ragline.usecases.settle import settle
@@ -40,11 +41,8 @@ def refuse(
     document = ledger.get(*named[:2]) if named else None
     if named is None or document is None or document.terminal or not document.wants(named[2]):
         return None
-    tenant, document_id, generation = named
-    reason = Reason(MalformedMessage.code, why, source)
-    ledger.record_failure(tenant, document_id, Failure(generation, reason))
-    ledger.fail(tenant, document_id, generation, reason)
-    return document_id
+    fail_document(document, Reason(MalformedMessage.code, why, source), ledger)
+    return document.document_id
 
 
 def _named(body: str) -> tuple[str, str, int] | None:
@@ -103,11 +101,10 @@ def _index_op(body: str, ledger: Ledger, queues: Queues) -> str:
         # The ledger already hides what this would have removed; the failure keeps it in sight.
         _note(message, _gave_up("index", "removing rows"), ledger)
         return message.document_id
-    ordinals = [n for part in message.parts for n in range(part.first, part.first + part.count)]
-    reason = _gave_up("index", "a batch", ordinals[0])
+    reason = _gave_up("index", "a batch", message.ordinals[0])
     document = _note(message, reason, ledger)
     if document is not None:
-        _fail_chunks(document, ordinals, reason, ledger, queues)
+        _fail_chunks(document, message.ordinals, reason, ledger, queues)
     return message.document_id
 
 
@@ -147,9 +144,7 @@ def _upload(key: str, sequencer: str, said: str, ledger: Ledger) -> str | None:
         return None
     message = f"the splitter gave up on {upload.filename}: {said[:300]}"
     reason = Reason(RETRIES_EXHAUSTED, message, "split")
-    tenant = upload.partition.tenant
-    ledger.record_failure(tenant, document.document_id, Failure(document.generation, reason))
-    ledger.fail(tenant, document.document_id, document.generation, reason)
+    fail_document(document, reason, ledger)
     return document.document_id
 
 

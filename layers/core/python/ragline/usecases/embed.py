@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from ragline.domain.chunks import Chunk, Part
 from ragline.domain.documents import Document, Reason
 from ragline.domain.errors import EmbeddingFailed, PermanentError, StoredDataLost
-from ragline.domain.ledger import ChunkState, Failure
+from ragline.domain.ledger import ChunkState
 from ragline.domain.messages import PartReady, Span, Upsert
 from ragline.ports import Embedder, Ledger, Objects, Queues
+from ragline.usecases.failures import fail_chunks
 from ragline.usecases.parts import read_part, write_vectors
 from ragline.usecases.settle import settle
 
@@ -137,7 +138,4 @@ def _set_apart(
     document: Document, ordinals: Sequence[int], error: PermanentError, ledger: Ledger
 ) -> None:
     reason = Reason(error.code, str(error), STAGE, chunk=ordinals[0])
-    ledger.record_failure(
-        document.partition.tenant, document.document_id, Failure(document.generation, reason)
-    )
-    ledger.record_chunks(document, ordinals, ChunkState.FAILED, reason)
+    fail_chunks(document, ordinals, reason, ledger)

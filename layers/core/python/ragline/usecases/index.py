@@ -10,9 +10,10 @@ from ragline.domain.chunks import Part, Row
 from ragline.domain.documents import Document, Partition, Reason, Status
 from ragline.domain.errors import StoredDataLost
 from ragline.domain.keys import document_prefixes
-from ragline.domain.ledger import ChunkState, Failure
+from ragline.domain.ledger import ChunkState
 from ragline.domain.messages import Delete, Upsert
 from ragline.ports import Ledger, Objects, Queues, VectorIndex
+from ragline.usecases.failures import fail_chunks
 from ragline.usecases.parts import read_part, read_vectors
 from ragline.usecases.settle import settle
 
@@ -73,7 +74,8 @@ def _upsert(
         try:
             found = _rows(document, op, objects)
         except StoredDataLost as error:
-            _fail_chunks(document, op, error, ledger)
+            reason = Reason(error.code, str(error), STAGE, chunk=op.ordinals[0])
+            fail_chunks(document, op.ordinals, reason, ledger)
             found = []
         rows += found
         _, ordinals = touched.setdefault(op.document_id, (document, []))
@@ -104,13 +106,6 @@ def _rows(document: Document, op: Upsert, objects: Objects) -> list[Row]:
             if chunk.ordinal in vectors  # the others were set apart by the embedder
         ]
     return rows
-
-
-def _fail_chunks(document: Document, op: Upsert, error: StoredDataLost, ledger: Ledger) -> None:
-    ordinals = [n for span in op.parts for n in range(span.first, span.first + span.count)]
-    reason = Reason(error.code, str(error), STAGE, chunk=ordinals[0])
-    ledger.record_failure(op.tenant, op.document_id, Failure(op.generation, reason))
-    ledger.record_chunks(document, ordinals, ChunkState.FAILED, reason)
 
 
 def _delete(partition: Partition, op: Delete, objects: Objects, index: VectorIndex) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -75,36 +75,43 @@ def search(
     with clock.measure("total"):
         if request.where.metadata:
             _check_fields(request, ledger)
-        vector = None
-        if request.mode != "bm25":
-            with clock.measure("embed"):
-                vector = embedder.embed([request.query])[0]
+        asked = _legs(request, embedder, index, clock)
+        with ThreadPoolExecutor(max_workers=len(asked)) as pool:
+            for depth in DEPTHS:
+                running = {name: pool.submit(leg, depth) for name, leg in asked.items()}
+                legs = {name: leg.result() for name, leg in running.items()}
+                with clock.measure("ledger"):
+                    live = _live(request.partition.tenant, legs, ledger)
+                hits = fuse(live, dict(zip(("dense", "bm25"), request.weights, strict=True)))
+                exhausted = all(len(leg) < depth for leg in legs.values())
+                if len(hits) >= request.limit or exhausted:
+                    break
+    counts = {name: len(leg) for name, leg in legs.items()}
+    return SearchResult(hits[: request.limit], counts, clock.milliseconds)
+
+
+def _legs(
+    request: SearchRequest, embedder: Embedder, index: VectorIndex, clock: _Clock
+) -> dict[str, Callable[[int], list[Candidate]]]:
+    """The legs that the mode asks for; each takes how many candidates are wanted."""
+    legs: dict[str, Callable[[int], list[Candidate]]] = {}
+    if request.mode != "bm25":
+        with clock.measure("embed"):
+            vector = embedder.embed([request.query])[0]
 
         def dense(depth: int) -> list[Candidate]:
-            if vector is None:
-                return []
             with clock.measure("dense"):
                 return index.dense(request.partition, vector, depth, request.where)
 
+        legs["dense"] = dense
+    if request.mode != "dense":
+
         def bm25(depth: int) -> list[Candidate]:
-            if request.mode == "dense":
-                return []
             with clock.measure("bm25"):
                 return index.bm25(request.partition, request.query, depth, request.where)
 
-        for depth in DEPTHS:
-            with ThreadPoolExecutor(max_workers=2) as pool:
-                both = pool.submit(dense, depth), pool.submit(bm25, depth)
-                legs = {"dense": both[0].result(), "bm25": both[1].result()}
-            with clock.measure("ledger"):
-                live = _live(request.partition.tenant, legs, ledger)
-            hits = fuse(live, dict(zip(("dense", "bm25"), request.weights, strict=True)))
-            exhausted = all(len(leg) < depth for leg in legs.values())
-            if len(hits) >= request.limit or exhausted:
-                break
-    asked = ("dense", "bm25") if request.mode == "hybrid" else (request.mode,)
-    counts = {name: len(legs[name]) for name in asked}
-    return SearchResult(hits[: request.limit], counts, clock.milliseconds)
+        legs["bm25"] = bm25
+    return legs
 
 
 def fuse(

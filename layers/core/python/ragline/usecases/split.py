@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from ragline import parsing
 from ragline.domain.chunks import Part
 from ragline.domain.documents import Document, Reason, Status
 from ragline.domain.errors import LimitExceeded, PermanentError
 from ragline.domain.keys import part_key
-from ragline.domain.ledger import Failure, NewDocument
+from ragline.domain.ledger import NewDocument
 from ragline.domain.messages import PageRange
 from ragline.ports import Ledger, Objects, Queues, Tokenizer
 from ragline.usecases.cut import Cut, Limits, check_size, cut, fingerprint, page_ranges
+from ragline.usecases.failures import fail_document, note
 from ragline.usecases.identify import identify
 from ragline.usecases.parts import cut_parts, write_part
 from ragline.usecases.settle import settle
@@ -64,16 +66,17 @@ def split_upload(
         data = objects.get(key)
         if data is None:
             return Outcome.GONE
-        ranges = _ranges(document, key, page_ranges(data, document.filename, limits))
+        kind = parsing.sniff(data, document.filename)
+        ranges = _ranges(document, key, page_ranges(data, kind, document.filename, limits))
         if ranges:
             ledger.plan_ranges(document, len(ranges), ranges[-1].last_page)
             queues.send_ranges(ranges)
             return Outcome.RANGES_SENT
-        whole = cut(data, document.filename, tokenizer=tokenizer, limits=limits)
+        whole = cut(data, kind, document.filename, tokenizer=tokenizer, limits=limits)
         ledger.plan_ranges(document, 1, whole.pages)
         return _record(document, 0, whole, ledger, objects, queues, limits)
     except PermanentError as error:
-        fail(document, error, ledger=ledger)
+        fail_document(document, Reason.of(error, STAGE), ledger)
         return Outcome.FAILED
 
 
@@ -99,6 +102,7 @@ def split_range(
     try:
         piece = cut(
             data,
+            parsing.sniff(data, document.filename),
             document.filename,
             tokenizer=tokenizer,
             limits=limits,
@@ -107,17 +111,8 @@ def split_range(
         )
         return _record(document, message.number, piece, ledger, objects, queues, limits)
     except PermanentError as error:
-        fail(document, error, ledger=ledger)
+        fail_document(document, Reason.of(error, STAGE), ledger)
         return Outcome.FAILED
-
-
-def fail(document: Document, error: PermanentError, *, ledger: Ledger) -> None:
-    """End a document's generation with the reason for it."""
-    reason = Reason.of(error, STAGE)
-    ledger.record_failure(
-        document.partition.tenant, document.document_id, Failure(document.generation, reason)
-    )
-    ledger.fail(document.partition.tenant, document.document_id, document.generation, reason)
 
 
 def _ranges(document: Document, key: str, pages: list[tuple[int, int]]) -> list[PageRange]:
@@ -163,9 +158,7 @@ def _record(
     settled = settle(document, ledger=ledger, queues=queues, advice=piece.advice)
     if settled is not None and settled.status is Status.EMPTY:
         reason = Reason("no_text", f"no text was found in {document.filename}.", STAGE)
-        ledger.record_failure(
-            document.partition.tenant, document.document_id, Failure(document.generation, reason)
-        )
+        note(document, reason, ledger)
     return Outcome.SPLIT
 
 
