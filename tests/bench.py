@@ -33,6 +33,7 @@ from ragline.embedding.onnx import OnnxEmbedder
 from ragline.embedding.prepare import ensure
 from ragline.embedding.tokenizer import WordPieceTokenizer
 from ragline.local import cloud, deploy
+from tests.deployed import api_address
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -148,8 +149,7 @@ def stack(model: Path) -> Iterator[tuple[httpx.Client, int]]:
                 parameters={"ModelDir": str(model), "EmbedderConcurrency": str(CORES)},
                 say=console.print,
             )
-            key = deploy.api_key(running.endpoint_url, outputs)
-            url = deploy.api_url(running.endpoint_url, outputs)
+            url, key = api_address(running.endpoint_url, outputs)
             with httpx.Client(base_url=url, headers={"x-api-key": key}, timeout=60) as client:
                 warm(client)
                 yield client, running.pid

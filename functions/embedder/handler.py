@@ -34,6 +34,4 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
         logger.warning(
             "part returned", document_id=part.document_id, reason=repr(error), exc_info=error
         )
-    return batches.answer(
-        [records[i] for i in sorted(failed)], settings().chunks_queue_url, wiring.sqs
-    )
+    return batches.answer([records[i] for i in sorted(failed)], settings().chunks_queue_url)

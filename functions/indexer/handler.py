@@ -41,4 +41,4 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
             )
             failed += [record for record, _ in pairs[done:]]
     metrics.add_metric("IndexOps", MetricUnit.Count, len(records))
-    return batches.answer(failed, settings().index_ops_queue_url, wiring.sqs)
+    return batches.answer(failed, settings().index_ops_queue_url)

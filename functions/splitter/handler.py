@@ -83,7 +83,7 @@ def _pages(event: SQSEvent, context: LambdaContext) -> Any:
                 exc_info=error,
             )
     metrics.add_metric("PageRanges", MetricUnit.Count, len(records))
-    return batches.answer(failed, settings().pages_queue_url, wiring.sqs)
+    return batches.answer(failed, settings().pages_queue_url)
 
 
 def _limits(context: LambdaContext) -> Limits:

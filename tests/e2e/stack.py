@@ -16,6 +16,7 @@ from ragline.domain.documents import TERMINAL
 from ragline.domain.keys import dropped_id
 from ragline.embedding.prepare import ensure
 from ragline.local import aws, deploy
+from tests.deployed import api_address
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -159,8 +160,7 @@ def deployed(endpoint_url: str) -> dict[str, str]:
 def opened(endpoint_url: str, outputs: Mapping[str, str]) -> Iterator[Stack]:
     """Clients for a stack that is deployed."""
     session, options = aws.session(), aws.config()
-    url = deploy.api_url(endpoint_url, outputs)
-    key = deploy.api_key(endpoint_url, outputs)
+    url, key = api_address(endpoint_url, outputs)
     with (
         httpx.Client(base_url=url, headers={"x-api-key": key}, timeout=60, trust_env=False) as api,
         httpx.Client(timeout=60, trust_env=False) as anyone,

@@ -215,26 +215,32 @@ def _received(times: int) -> Any:
     )
 
 
-def test_a_back_off_that_cannot_be_asked_for_costs_only_the_wait() -> None:
+def test_a_back_off_that_cannot_be_asked_for_costs_only_the_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def unreachable(**_: object) -> None:
         raise EndpointConnectionError(endpoint_url="https://sqs")
 
     sqs = SimpleNamespace(change_message_visibility=unreachable)
-    assert batches.answer([_received(1)], "https://sqs/q", lambda: sqs) == {
+    monkeypatch.setattr(wiring, "sqs", lambda: sqs)
+    assert batches.answer([_received(1)], "https://sqs/q") == {
         "batchItemFailures": [{"itemIdentifier": "m1"}]
     }
 
 
 @pytest.mark.parametrize("queue", ["PagesQueue", "ChunksQueue", "IndexOpsQueue"])
-def test_the_attempts_that_a_message_has_outlast_three_minutes_of_outage(queue: str) -> None:
+def test_the_attempts_that_a_message_has_outlast_three_minutes_of_outage(
+    monkeypatch: pytest.MonkeyPatch, queue: str
+) -> None:
     template = load(Path(__file__).parents[2] / "template.yaml")
     attempts = template["Resources"][queue]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
     waits: list[int] = []
     sqs = SimpleNamespace(
         change_message_visibility=lambda **asked: waits.append(asked["VisibilityTimeout"])
     )
+    monkeypatch.setattr(wiring, "sqs", lambda: sqs)
     for received in range(1, attempts):
-        batches.answer([_received(received)], "https://sqs/q", lambda: sqs)
+        batches.answer([_received(received)], "https://sqs/q")
     assert waits[0] <= 2  # a hiccup costs next to nothing
     assert waits == sorted(waits)
     assert sum(waits) >= 180

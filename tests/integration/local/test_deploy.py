@@ -22,6 +22,7 @@ from botocore.exceptions import ClientError
 from ragline.domain.errors import SetupError
 from ragline.local import aws, deploy, packaging
 from ragline.local.cloud import Cloud
+from tests.deployed import api_address
 
 TINY = Path(__file__).with_name("tiny")
 PARAMETERS = {"ModelDir": "/somewhere/model"}
@@ -71,7 +72,7 @@ def test_the_api_wants_its_key_except_where_the_template_says_so(
     assert get(local, outputs, "/health")[0] == 200
     assert get(local, outputs, "/where/json")[0] == 403
     assert get(local, outputs, "/where/json", "wrong")[0] == 403
-    key = deploy.api_key(local.endpoint_url, outputs)
+    _, key = api_address(local.endpoint_url, outputs)
     assert get(local, outputs, "/where/json", key)[0] == 200
 
 
@@ -207,7 +208,7 @@ def eventually(look: Callable[[], Any], seconds: float = 30) -> Any:
 
 
 def where(local: Cloud, outputs: dict[str, str], module: str) -> dict[str, Any]:
-    key = deploy.api_key(local.endpoint_url, outputs)
+    _, key = api_address(local.endpoint_url, outputs)
     status, body = get(local, outputs, f"/where/{module}", key)
     assert status == 200, body
     found: dict[str, Any] = json.loads(body)
@@ -215,7 +216,7 @@ def where(local: Cloud, outputs: dict[str, str], module: str) -> dict[str, Any]:
 
 
 def get(local: Cloud, outputs: dict[str, str], path: str, key: str = "") -> tuple[int, str]:
-    url = urlsplit(deploy.api_url(local.endpoint_url, outputs) + path)
+    url = urlsplit(api_address(local.endpoint_url, outputs)[0] + path)
     connection = http.client.HTTPConnection(url.netloc, timeout=30)
     connection.request("GET", url.path, headers={"x-api-key": key} if key else {})
     answer = connection.getresponse()

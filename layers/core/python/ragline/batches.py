@@ -60,7 +60,7 @@ def messages(
     return records, parsed
 
 
-def answer(failed: Sequence[SQSRecord], queue_url: str, sqs: Callable[[], Any]) -> dict[str, Any]:
+def answer(failed: Sequence[SQSRecord], queue_url: str) -> dict[str, Any]:
     """The response that returns these records to their queue, to be tried again after a back-off.
 
     Without it a failed message would wait for the whole visibility timeout, which is sized for a
@@ -73,11 +73,12 @@ def answer(failed: Sequence[SQSRecord], queue_url: str, sqs: Callable[[], Any]) 
         received = int(record.attributes.approximate_receive_count or 1)
         longest = min(LONGEST_BACKOFF_SECONDS, 2 * 6 ** min(received - 1, 5))
         seconds = random.randint(longest // 2, longest)  # noqa: S311
-        _back_off(record, queue_url, seconds, sqs())
+        _back_off(record, queue_url, seconds)
     return {"batchItemFailures": [{"itemIdentifier": record.message_id} for record in failed]}
 
 
-def _back_off(record: SQSRecord, queue_url: str, seconds: int, sqs: Any) -> None:
+def _back_off(record: SQSRecord, queue_url: str, seconds: int) -> None:
+    sqs = wiring.sqs()
     # Where this fails only the wait is lost: the message comes back after the queue's own timeout.
     with suppress(ClientError, BotoCoreError):
         sqs.change_message_visibility(

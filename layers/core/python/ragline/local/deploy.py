@@ -75,18 +75,6 @@ def teardown(endpoint_url: str, *, stack: str, say: Say) -> None:
             s3.delete_bucket(Bucket=f"{stack}-artifacts")
 
 
-def api_url(endpoint_url: str, outputs: Mapping[str, str]) -> str:
-    """Where the deployed REST API answers, without DNS tricks. No slash at its end."""
-    return f"{endpoint_url}/_aws/execute-api/{outputs['ApiId']}/{outputs['ApiStage']}"
-
-
-def api_key(endpoint_url: str, outputs: Mapping[str, str]) -> str:
-    """The value of the API key that the stack created, for the header ``x-api-key``."""
-    with _translated(endpoint_url):
-        client = aws.session().client("apigateway", endpoint_url=endpoint_url, config=aws.config())
-        return client.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"]
-
-
 def _upload(
     s3: S3Client, bucket: str, zips: Mapping[str, packaging.Bundle], say: Say
 ) -> dict[str, str]:
