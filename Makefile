@@ -6,11 +6,11 @@ BIN := $(RAGLINE_ENV)/bin
 UV := $(BIN)/uv
 # Its own environment: SAM pins versions that would hold back ours.
 SAM := $(UV) tool run --from aws-sam-cli==1.170.0 sam
-FUNCTIONS := splitter embedder indexer api dead_letters
+FUNCTIONS := splitter embedder indexer api dead_letters maintenance
 export AWS_DEFAULT_REGION ?= us-east-1
 export SAM_CLI_TELEMETRY ?= 0
 
-.PHONY: help install model demo up down check test bench lock build deploy clean
+.PHONY: help install model demo up down check test chaos bench lock build deploy clean
 
 help: ## List these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,11 @@ check: .venv/dev ## Format, lint, types, template, locked requirements
 
 test: .venv/dev model ## Unit, integration, contract and end-to-end tests
 	$(BIN)/python -m pytest
+
+chaos: .venv/dev model ## Kill, replay, reorder and throttle for some minutes; see docs/ledger.md
+	RAGLINE_LIVES=3000 $(BIN)/python -m pytest -q tests/unit/test_interleavings.py
+	$(BIN)/python -m tests.faults
+	$(BIN)/python -m tests.chaos
 
 bench: .venv/dev model ## Benchmarks; figures are ratios within the run
 	$(BIN)/python -m tests.bench

@@ -42,7 +42,8 @@ OPERATIONS: list[list[tuple[str, list[str]]]] = [
                 "counts are exact, not estimates.",
                 "A percentage below one hundred that stands still means that work waits in a "
                 "queue or is being retried. 'ragline logs' shows what the functions say about it, "
-                "and 'ragline logs --follow' goes on showing it.",
+                "and 'ragline logs --follow' goes on showing it. Of a document that is failed or "
+                "partial, 'ragline status' prints what went wrong, how often, and when.",
             ],
         ),
     ],
@@ -53,8 +54,10 @@ OPERATIONS: list[list[tuple[str, list[str]]]] = [
                 "A permanent failure is one that no retry can mend: a damaged file, a password, a "
                 "limit that was passed. It is recorded with its reason and, where known, its page "
                 "and chunk. The message that led to it is consumed.",
-                "A transient failure is one that may pass: a service is away or asks to slow "
-                "down. The message goes back to its queue and is tried again later.",
+                "A transient failure is one that may pass: a service is away, or a worker died. "
+                "The message goes back to its queue and is tried again later.",
+                "A service that asks to slow down is no failure at all. The work is put off, for "
+                "a day if need be, without using up its attempts.",
             ],
         ),
         (
@@ -64,9 +67,8 @@ OPERATIONS: list[list[tuple[str, list[str]]]] = [
                 "queue that belongs to its queue. The dead_letters function reads it from there, "
                 "writes the failure and its reason into the ledger, and keeps the message in the "
                 "documents bucket under dead-letters/ for ninety days.",
-                "This release does not put dead letters back to work. To try again, push the file "
-                "once more: the bytes of a failed document are accepted anew. A document that is "
-                "partial has to be deleted first, because its bytes count as already there.",
+                "Dead letters are not moved back. Mend the cause, then have the documents tried "
+                "again with 'ragline redrive': it makes new messages from what is stored.",
             ],
         ),
         (
@@ -106,6 +108,38 @@ OPERATIONS: list[list[tuple[str, list[str]]]] = [
             ],
         ),
     ],
+    [
+        (
+            "Trying again",
+            [
+                "'ragline redrive --document' followed by an id has one document tried again. The "
+                "options --code, --collection and --since select many, --all selects all, and "
+                "--dry-run only says what would be done. Only the chunks and page ranges that "
+                "failed are done anew; a partial document stays searchable meanwhile.",
+                "Permanent failures are left out unless --force is given: use it when a limit was "
+                "raised, or a newer release reads the file.",
+            ],
+        ),
+        (
+            "What stands still",
+            [
+                "Every five minutes the maintenance function looks for documents that have not "
+                "moved for twenty minutes. One that waits behind others is left alone. One that is "
+                "stuck is set going again, three times, and then ends as failed with the code "
+                "stalled. A document whose bytes never arrive ends as failed with the code "
+                "upload_expired, one hour after its address has expired.",
+            ],
+        ),
+        (
+            "The doctor",
+            [
+                "'ragline doctor' compares the ledger with the bucket and the index: every chunk "
+                "of an indexed document is there, and nothing of a deleted one. It exits with an "
+                "error if anything is wrong. 'ragline doctor --repair' sets right what can be set "
+                "right, and looks again.",
+            ],
+        ),
+    ],
 ]
 
 LIMITS: list[tuple[str, list[str], list[tuple[str, str, str]]]] = [
@@ -116,7 +150,8 @@ LIMITS: list[tuple[str, list[str], list[tuple[str, str, str]]]] = [
             "one request: the gateway passes on no larger body. Bigger files are sent to the "
             "presigned address that registering a document returns, as 'ragline push' always does.",
             "A presigned address takes one PUT of exactly the bytes that were registered, and is "
-            "good for one hour.",
+            "good for one hour. A document whose bytes have not arrived an hour after that ends as "
+            "failed; registering it again gives a new address.",
         ],
         [],
     ),
@@ -164,18 +199,30 @@ STATUSES = [
         "splitting",
         "the file is being read and cut into chunks",
         "no",
-        "only an older version",
+        "only what was found before",
         "wait",
     ),
-    ("processing", "chunks are being embedded and indexed", "no", "only an older version", "wait"),
+    (
+        "processing",
+        "chunks are being embedded and indexed",
+        "no",
+        "only what was found before",
+        "wait",
+    ),
     ("indexed", "every chunk is in the index", "yes", "yes", "ask questions"),
-    ("partial", "some chunks failed; the others are indexed", "yes", "yes", "read its failures"),
+    (
+        "partial",
+        "some chunks failed; the others are indexed",
+        "yes",
+        "yes",
+        "read its failures, then redrive it",
+    ),
     (
         "failed",
         "it could not be indexed; the reason says why",
         "yes",
         "only an older version",
-        "read the reason",
+        "read the reason, then redrive it or upload a better file",
     ),
     ("empty", "the file was read and holds no text", "yes", "no", "follow the advice"),
     ("deleted", "removed on request", "yes", "no", "nothing"),

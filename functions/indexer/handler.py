@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ragline import batches, wiring
@@ -20,25 +20,33 @@ from ragline.usecases.index import apply_ops
 
 @observed
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    records, ops = batches.messages(SQSEvent(event), read_index_op, "index_ops")
-    by_partition: dict[Partition, list[tuple[SQSRecord, Upsert | Delete]]] = defaultdict(list)
-    for record, op in zip(records, ops, strict=True):
-        by_partition[op.partition].append((record, op))
-    failed: list[SQSRecord] = []
-    for partition, pairs in by_partition.items():
+    return batches.work(
+        SQSEvent(event),
+        context,
+        source="index_ops",
+        queue_url=settings().index_ops_queue_url,
+        read=read_index_op,
+        do=_apply,
+    )
+
+
+def _apply(ops: Sequence[Upsert | Delete], deadline: float) -> dict[int, Exception]:
+    at: dict[Partition, list[int]] = defaultdict(list)
+    for position, op in enumerate(ops):
+        at[op.partition].append(position)
+    failed: dict[int, Exception] = {}
+    for partition, positions in at.items():
         done, error = apply_ops(
             partition,
-            [op for _, op in pairs],
+            [ops[i] for i in positions],
             ledger=wiring.ledger(),
             objects=wiring.objects(),
             queues=wiring.queues(),
             index=wiring.index(),
+            deadline=deadline,
         )
-        logger.info("applied", partition=str(partition), ops=len(pairs), done=done)
+        logger.info("applied", partition=str(partition), ops=len(positions), done=done)
         if error is not None:
-            logger.warning(
-                "operations returned", partition=str(partition), reason=repr(error), exc_info=error
-            )
-            failed += [record for record, _ in pairs[done:]]
-    metrics.add_metric("IndexOps", MetricUnit.Count, len(records))
-    return batches.answer(failed, settings().index_ops_queue_url)
+            failed.update(dict.fromkeys(positions[done:], error))
+    metrics.add_metric("IndexOps", MetricUnit.Count, len(ops))
+    return failed

@@ -1,8 +1,11 @@
-"""Splitter: an S3 event, or a page range from the Pages queue → chunks on the Chunks queue."""
+"""Splitter: an S3 event, or work from the Pages queue → chunks on the Chunks queue."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -12,80 +15,84 @@ from aws_lambda_powertools.utilities.data_classes.s3_event import S3EventRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ragline import batches, wiring
-from ragline.domain.errors import MalformedMessage
-from ragline.domain.messages import PageRange, read
+from ragline.domain.errors import MalformedMessage, OutOfTime, Throttled
+from ragline.domain.messages import PageRange, PageWork, Uploaded, read_page_work
 from ragline.settings import settings
 from ragline.telemetry import logger, metrics, observed
-from ragline.usecases.cut import Limits
-from ragline.usecases.remove import remove_upload
+from ragline.usecases.remove import is_removal, remove_upload
 from ragline.usecases.split import split_range, split_upload
-
-MARGIN_SECONDS = 20
-"""Kept back from the function's timeout, to record a document that takes too long."""
 
 
 @observed
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
     records = event.get("Records", [])  # an s3:TestEvent has none
     if records and records[0]["eventSource"] == "aws:sqs":
-        return _pages(SQSEvent(event), context)
+        return batches.work(
+            SQSEvent(event),
+            context,
+            source="pages",
+            queue_url=settings().pages_queue_url,
+            read=read_page_work,
+            do=_pages,
+        )
     for record in S3Event({"Records": records}).records:
-        _object(record, context)
+        _object(record, batches.deadline(context))
     return None
 
 
-def _object(record: S3EventRecord, context: LambdaContext) -> None:
-    upload = record.s3.get_object
-    key = unquote_plus(upload.key)
+def _object(record: S3EventRecord, deadline: float) -> None:
+    metrics.add_metric("Objects", MetricUnit.Count, 1)
+    item = record.s3.get_object
+    upload = Uploaded(key=unquote_plus(item.key), sequencer=item.sequencer, etag=item.etag)
     try:
-        if record.event_name.startswith("ObjectRemoved"):
-            removed = remove_upload(
-                key, upload.sequencer, ledger=wiring.ledger(), queues=wiring.queues()
-            )
-            outcome = "removed" if removed else "ignored"
-        else:
-            outcome = split_upload(
-                key,
-                upload.sequencer,
-                ledger=wiring.ledger(),
-                objects=wiring.objects(),
-                queues=wiring.queues(),
-                tokenizer=wiring.tokenizer(),
-                limits=_limits(context),
-            )
+        removal = is_removal(record.event_name)
+        outcome = _remove(upload) if removal else _created(upload, deadline)
     except MalformedMessage as error:
         outcome = error.code
-        logger.error("object refused", key=key, reason=str(error))
-    logger.info("object", key=key, event=record.event_name, outcome=outcome)
-    metrics.add_metric("Objects", MetricUnit.Count, 1)
+        logger.error("object refused", key=upload.key, reason=str(error))
+    logger.info("object", key=upload.key, event=record.event_name, outcome=outcome)
 
 
-def _pages(event: SQSEvent, context: LambdaContext) -> Any:
-    records, ranges = batches.messages(event, lambda body: read(PageRange, body), "pages")
-    failed = []
-    for record, message in zip(records, ranges, strict=True):
+def _remove(upload: Uploaded) -> str:
+    ledger, queues = wiring.ledger(), wiring.queues()
+    removed = remove_upload(upload.key, upload.sequencer, ledger=ledger, queues=queues)
+    return "removed" if removed else "ignored"
+
+
+def _created(upload: Uploaded, deadline: float) -> str:
+    try:
+        return _split(upload, deadline)
+    except Throttled:
+        # The bucket's event would be tried twice more; a message of a queue can wait for a day.
+        wiring.queues().send_pages([upload])
+        return "put_off"
+
+
+def _pages(work: Sequence[PageWork], deadline: float) -> dict[int, Exception]:
+    failed: dict[int, Exception] = {}
+    for position, message in enumerate(work):
         try:
-            outcome = split_range(
-                message,
-                ledger=wiring.ledger(),
-                objects=wiring.objects(),
-                queues=wiring.queues(),
-                tokenizer=wiring.tokenizer(),
-                limits=_limits(context),
-            )
-            logger.info("range", document_id=message.document_id, n=message.number, outcome=outcome)
-        except Exception as error:  # returned, retried, and in the end a dead letter
-            failed.append(record)
-            logger.warning(
-                "range returned",
-                document_id=message.document_id,
-                reason=repr(error),
-                exc_info=error,
-            )
-    metrics.add_metric("PageRanges", MetricUnit.Count, len(records))
-    return batches.answer(failed, settings().pages_queue_url)
+            outcome = _split(message, deadline)
+            logger.info("pages", work=message.model_dump(exclude_defaults=True), outcome=outcome)
+        except MalformedMessage as error:  # no retry makes an upload of this object
+            logger.error("object refused", reason=str(error))
+        except Exception as error:
+            failed[position] = error
+    metrics.add_metric("PageRanges", MetricUnit.Count, len(work))
+    return failed
 
 
-def _limits(context: LambdaContext) -> Limits:
-    seconds = context.get_remaining_time_in_millis() / 1_000 - MARGIN_SECONDS
-    return replace(wiring.limits(), seconds=seconds)
+def _split(work: PageWork, deadline: float) -> str:
+    if (seconds := deadline - time.monotonic()) <= 0:
+        raise OutOfTime("the function's time is nearly over; this was not begun.")
+    if isinstance(work, PageRange):
+        split = partial(split_range, work)
+    else:
+        split = partial(split_upload, work.key, work.sequencer, etag=work.etag)
+    return split(
+        ledger=wiring.ledger(),
+        objects=wiring.objects(),
+        queues=wiring.queues(),
+        tokenizer=wiring.tokenizer(),
+        limits=replace(wiring.limits(), seconds=seconds),
+    )

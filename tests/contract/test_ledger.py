@@ -3,114 +3,40 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import replace
 
 import pytest
-from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ragline.adapters.backoff import Backoff
-from ragline.adapters.dynamodb_ledger import DynamoLedger
-from ragline.adapters.memory import MemoryLedger
-from ragline.domain.documents import Document, Partition, Progress, Reason, Status
-from ragline.domain.errors import (
-    InvalidRequest,
-    MalformedMessage,
-    SetupError,
-    Throttled,
-    WriteConflict,
-)
-from ragline.domain.ledger import ChunkState, Failure, NewDocument
+from ragline.domain.documents import Document, Progress, Status
+from ragline.domain.errors import InvalidRequest, MalformedMessage, WriteConflict
+from ragline.domain.ledger import ChunkState, Failure
 from ragline.domain.lifecycle import MAX_FIELDS, MAX_MESSAGE
 from ragline.ports import Ledger
 from tests.contract import aws
+from tests.contract.ledgers import (
+    AWAY,
+    BAD,
+    HOME,
+    RIVAL,
+    WORSE,
+    begun,
+    counts,
+    dropped,
+    finish,
+    fresh_dynamo,
+    ids,
+    known,
+    new,
+    settle,
+    split,
+)
 
 pytestmark = pytest.mark.disable_socket
-
-HOME = Partition("acme", "papers")
-AWAY = Partition("acme", "letters")
-RIVAL = Partition("rival", "papers")
-BAD = Reason("embedding_failed", "The model could not read it.", "embed", chunk=3)
-WORSE = Reason("corrupt", "The file is broken.", "split", page=2)
-
-
-@dataclass
-class Clock:
-    moment: datetime = field(default=datetime(2026, 1, 1, tzinfo=UTC))
-
-    def __call__(self) -> datetime:
-        self.moment += timedelta(seconds=1)
-        return self.moment
-
-
-_names = itertools.count()
-
-
-def fresh_dynamo(client: Any = None, backoff: Backoff | None = None) -> DynamoLedger:
-    dynamodb = client or aws.client("dynamodb")
-    table = aws.make_table(dynamodb, f"ledger-{next(_names)}")
-    patient = backoff or Backoff(sleep=lambda _: None)
-    return DynamoLedger(table, client=dynamodb, now=Clock(), backoff=patient)
-
-
-@pytest.fixture(params=["memory", "dynamodb"])
-def make_ledger(request: pytest.FixtureRequest) -> Iterator[Callable[[], Ledger]]:
-    if request.param == "memory":
-        yield lambda: MemoryLedger(Clock())
-        return
-    with aws.in_process_aws():
-        yield fresh_dynamo
-
-
-@pytest.fixture
-def ledger(make_ledger: Callable[[], Ledger]) -> Ledger:
-    return make_ledger()
-
-
-def new(document_id: str = "d1", partition: Partition = HOME, **known: Any) -> NewDocument:
-    key = f"uploads/{partition}/{document_id}/a.txt"
-    return NewDocument(partition, document_id, "a.txt", key, **known)
-
-
-def begun(ledger: Ledger, document: NewDocument | None = None, sequencer: str = "01") -> Document:
-    started = ledger.begin(document or new(), sequencer, "p1")
-    assert started is not None
-    return started
-
-
-def split(ledger: Ledger, chunks: int, document: NewDocument | None = None) -> Document:
-    """A document whose one page range is cut into ``chunks`` chunks."""
-    started = begun(ledger, document)
-    ledger.plan_ranges(started, 1, 0)
-    ledger.record_range(started, 0, chunks, 0)
-    return started
-
-
-def known(ledger: Ledger, document: Document | NewDocument) -> Document:
-    found = ledger.get(document.partition.tenant, document.document_id)
-    assert found is not None
-    return found
-
-
-def settle(ledger: Ledger, document: Document) -> Document | None:
-    return ledger.settle(document.partition.tenant, document.document_id, document.generation)
-
-
-def finish(ledger: Ledger, document: Document, chunks: int) -> Document:
-    ledger.record_chunks(document, range(chunks), ChunkState.INDEXED)
-    ended = settle(ledger, document)
-    assert ended is not None
-    return ended
-
-
-def counts(ledger: Ledger, document: Document) -> tuple[int, int, int]:
-    progress = known(ledger, document).progress
-    return progress.embedded, progress.failed, progress.indexed
 
 
 # Creating
@@ -198,7 +124,7 @@ def test_a_file_dropped_without_being_announced_is_a_document(ledger: Ledger) ->
 def test_a_redelivered_upload_changes_nothing(ledger: Ledger) -> None:
     started = split(ledger, 2)
     before = known(ledger, started)
-    assert ledger.begin(new(), "01", "p2") == before == known(ledger, started)
+    assert ledger.begin(new(), "01", "p1") == before == known(ledger, started)
 
 
 def test_a_late_upload_of_an_older_version_is_ignored(ledger: Ledger) -> None:
@@ -234,6 +160,83 @@ def test_a_replacement_is_live_only_when_it_is_searchable(ledger: Ledger) -> Non
     ledger.plan_ranges(third, 1, 0)
     ledger.record_range(third, 0, 1, 0)
     assert finish(ledger, third, 1).live_generation == 3
+
+
+def test_other_settings_of_the_splitter_start_an_unfinished_generation_over(ledger: Ledger) -> None:
+    """Two ways of cutting must not mix: what comes late from the first counts no more."""
+    old = split(ledger, 2, new(checksum="ab" * 32))
+    ledger.record_chunks(old, [0], ChunkState.INDEXED)
+    again = ledger.begin(new(), "01", "p2")
+    assert again is not None
+    assert (again.generation, again.fingerprint, again.progress) == (2, "p2", Progress())
+    assert (again.status, again.checksum) == (Status.SPLITTING, "ab" * 32)
+    ledger.record_chunks(old, [1], ChunkState.INDEXED)
+    assert settle(ledger, old) is None
+    assert known(ledger, again) == again == ledger.begin(new(), "01", "p2")
+    assert ledger.begin(new(), "01", "") == again  # whoever does not say means no other
+
+
+def test_other_settings_of_the_splitter_leave_a_finished_generation_as_it_is(
+    ledger: Ledger,
+) -> None:
+    live = finish(ledger, split(ledger, 1), 1)
+    assert ledger.begin(new(), "01", "p2") == live == known(ledger, live)
+    ledger.record_chunks(split(ledger, 1, new("d2")), [0], ChunkState.FAILED, BAD)
+    ledger.settle("acme", "d2", 1)
+    failed = known(ledger, new("d2"))
+    assert ledger.begin(new("d2"), "01", "p2") == failed == known(ledger, failed)
+
+
+def test_a_replacement_without_text_takes_the_place_of_what_was_there(ledger: Ledger) -> None:
+    """What the old version said is gone from the file: no query may find it any more."""
+    finish(ledger, split(ledger, 1), 1)
+    again = begun(ledger, sequencer="02")
+    ledger.plan_ranges(again, 1, 0)
+    ledger.record_range(again, 0, 0, 1)
+    ended = settle(ledger, again)
+    assert ended == known(ledger, again)
+    assert ended is not None
+    assert (ended.status, ended.live_generation, ended.shows(1)) == (Status.EMPTY, 2, False)
+
+
+def test_a_replacement_that_fails_leaves_the_old_generation_live_and_says_so(
+    ledger: Ledger,
+) -> None:
+    finish(ledger, split(ledger, 1), 1)
+    begun(ledger, sequencer="02")
+    ledger.fail("acme", "d1", 2, WORSE)
+    unreadable = known(ledger, new())
+    again = begun(ledger, sequencer="03")
+    ledger.plan_ranges(again, 1, 0)
+    ledger.record_range(again, 0, 1, 0)
+    ledger.record_chunks(again, [0], ChunkState.FAILED, BAD)
+    unembeddable = settle(ledger, again)
+    for failed, reason in ((unreadable, WORSE), (unembeddable, BAD)):
+        assert failed is not None
+        assert (failed.status, failed.reason, failed.shows(1)) == (Status.FAILED, reason, True)
+        assert failed.advice == "Generation 1 is still there and answers."
+
+
+def test_a_first_generation_that_fails_speaks_of_no_other(ledger: Ledger) -> None:
+    started = begun(ledger)
+    ledger.fail("acme", "d1", 1, WORSE)
+    assert known(ledger, started).advice == ""
+
+
+def test_what_bytes_a_generation_is_of_is_kept_with_that_generation(ledger: Ledger) -> None:
+    old = begun(ledger, sequencer="01")
+    ledger.identify(old, "ab" * 32)
+    identified = known(ledger, old)
+    assert identified.checksum == "ab" * 32
+    ledger.identify(old, "ab" * 32)
+    assert known(ledger, old) == identified  # not even its time: nothing changed
+    again = begun(ledger, sequencer="02")
+    ledger.identify(old, "cd" * 32)
+    assert known(ledger, again) == again
+    ledger.identify(again, "ef" * 32)
+    ledger.delete("acme", "d1")
+    ledger.identify(again, "cd" * 32)
+    assert known(ledger, again).checksum == "ef" * 32
 
 
 def test_a_live_document_cannot_be_taken_over_from_another_collection(ledger: Ledger) -> None:
@@ -296,10 +299,49 @@ def test_an_upload_after_the_removal_revives_with_the_next_generation(ledger: Le
 
 
 def test_a_dropped_file_deleted_on_request_can_be_dropped_again(ledger: Ledger) -> None:
+    started = begun(ledger, dropped(), "01")
+    assert ledger.delete("acme", started.document_id) is not None
+    assert ledger.delete("acme", started.document_id, "02") is None
+    assert ledger.begin(dropped(), "01", "p1") is None  # the deleted upload, redelivered
+    again = begun(ledger, dropped(), "03")
+    assert (again.generation, again.status) == (2, Status.SPLITTING)
+    assert known(ledger, again) == again
+
+
+def test_a_dropped_file_waits_to_be_dropped_again_until_the_bucket_has_told_of_its_removal(
+    ledger: Ledger,
+) -> None:
+    """Nobody can say yet whether the newer event is of before the deletion or after it."""
+    started = begun(ledger, dropped(), "01")
+    ledger.delete("acme", started.document_id)
+    gone = known(ledger, started)
+    with pytest.raises(WriteConflict, match="still being deleted"):
+        ledger.begin(dropped(), "03", "p1")
+    assert ledger.begin(dropped(), "01", "p1") is None
+    assert known(ledger, started) == gone
+    ledger.delete("acme", started.document_id, "02")
+    assert begun(ledger, dropped(), "03").generation == 2
+
+
+def test_an_upload_of_before_the_removal_does_not_revive_a_dropped_file(ledger: Ledger) -> None:
+    started = begun(ledger, dropped(), "01")
+    ledger.delete("acme", started.document_id)
+    ledger.delete("acme", started.document_id, "03")
+    assert ledger.begin(dropped(), "02", "p1") is None
+    assert known(ledger, started).status is Status.DELETED
+
+
+def test_a_registered_document_stays_deleted_until_it_is_registered_again(ledger: Ledger) -> None:
+    """Its presigned URL may outlive the deletion."""
+    ledger.create(new())
     begun(ledger, sequencer="01")
     ledger.delete("acme", "d1")
-    assert ledger.delete("acme", "d1", "02") is None
-    assert begun(ledger, sequencer="03").generation == 2
+    for removal, upload in (("02", "03"), ("04", "05")):
+        assert ledger.delete("acme", "d1", removal) is None
+        assert ledger.begin(new(), upload, "p1") is None
+        assert known(ledger, new()).status is Status.DELETED
+    ledger.create(new())
+    assert begun(ledger, sequencer="06").generation == 2
 
 
 def test_a_removal_older_than_the_last_upload_is_ignored(ledger: Ledger) -> None:
@@ -548,10 +590,6 @@ def test_two_uploads_of_the_same_bytes_at_once_are_one() -> None:
 # Listing
 
 
-def ids(documents: Sequence[Document]) -> list[str]:
-    return [document.document_id for document in documents]
-
-
 def test_a_listing_is_newest_first_without_deleted_or_foreign_documents(ledger: Ledger) -> None:
     for one in ("d1", "d2", "d3"):
         ledger.create(new(one))
@@ -657,6 +695,21 @@ def test_the_same_failure_is_kept_once_and_counted(ledger: Ledger) -> None:
     assert ledger.failures("rival", "d1") == []
 
 
+def test_a_letter_that_is_delivered_twice_counts_once(ledger: Ledger) -> None:
+    for letter in ("m1", "m1", "m2", "m2", ""):
+        ledger.record_failure("acme", "d1", Failure(1, BAD, letter=letter))
+    ledger.record_failure("acme", "d1", Failure(1, WORSE, letter="m2"))
+    told = {one.reason: (one.attempts, one.letter) for one in ledger.failures("acme", "d1")}
+    assert told == {BAD: (3, ""), WORSE: (1, "m2")}
+
+
+def test_a_letter_delivered_again_leaves_the_time_of_its_failure(ledger: Ledger) -> None:
+    ledger.record_failure("acme", "d1", Failure(1, BAD, letter="m1"))
+    told = ledger.failures("acme", "d1")
+    ledger.record_failure("acme", "d1", Failure(1, BAD, letter="m1"))
+    assert ledger.failures("acme", "d1") == told
+
+
 def test_an_endless_message_is_cut(ledger: Ledger) -> None:
     endless = replace(BAD, message="x" * 500_000)
     document = split(ledger, 1)
@@ -667,158 +720,3 @@ def test_an_endless_message_is_cut(ledger: Ledger) -> None:
     assert ended.reason is not None
     assert len(ended.reason.message) == MAX_MESSAGE
     assert len(ledger.failures("acme", "d1")[0].reason.message) == MAX_MESSAGE
-
-
-# What only DynamoDB can do
-
-
-class Flaky:
-    """A client that fails the first ``times`` calls of ``method`` with ``error``."""
-
-    def __init__(self, client: Any, method: str, times: int, answer: Any) -> None:
-        self.left = times
-        self._client, self._method, self._answer = client, method, answer
-
-    def __getattr__(self, name: str) -> Any:
-        real = getattr(self._client, name)
-
-        def call(**request: Any) -> Any:
-            if name == self._method and self.left:
-                self.left -= 1
-                return self._answer(real, request)
-            return real(**request)
-
-        return call
-
-
-def cancelled(*codes: str) -> Callable[..., Any]:
-    def answer(real: Any, request: Any) -> Any:
-        wanted = itertools.chain(codes, itertools.repeat("None"))
-        reasons = [
-            {"Code": code} for code, _ in zip(wanted, request["TransactItems"], strict=False)
-        ]
-        response: Any = {
-            "Error": {"Code": "TransactionCanceledException"},
-            "CancellationReasons": reasons,
-        }
-        raise ClientError(response, "TransactWriteItems")
-
-    return answer
-
-
-def flaky(method: str, times: int, answer: Any) -> DynamoLedger:
-    client = aws.client("dynamodb")
-    table = aws.make_table(client, f"ledger-{next(_names)}")
-    quick = Backoff(tries=5, sleep=lambda _: None)
-    broken = Flaky(client, method, times, answer)
-    return DynamoLedger(table, client=broken, now=Clock(), backoff=quick)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def moto() -> Iterator[None]:
-    with aws.in_process_aws():
-        yield
-
-
-@pytest.mark.usefixtures("moto")
-@pytest.mark.parametrize(
-    ("code", "error"), [("TransactionConflict", WriteConflict), ("ThrottlingError", Throttled)]
-)
-def test_a_busy_transaction_is_tried_again_and_given_up_in_the_end(
-    code: str, error: type[Exception]
-) -> None:
-    ledger = flaky("transact_write_items", 3, cancelled("None", code))
-    document = split(ledger, 1)
-    assert finish(ledger, document, 1).status is Status.INDEXED
-    hopeless = flaky("transact_write_items", 99, cancelled("None", code))
-    document = begun(hopeless)
-    with pytest.raises(error):
-        hopeless.record_chunks(document, [0], ChunkState.INDEXED)
-    with pytest.raises(error):
-        hopeless.record_range(document, 0, 1, 0)
-
-
-@pytest.mark.usefixtures("moto")
-def test_a_transaction_that_happened_though_its_answer_was_lost_counts_once() -> None:
-    def lost(real: Any, request: Any) -> Any:
-        real(**request)
-        return cancelled("None", "TransactionConflict")(real, request)
-
-    ledger = flaky("transact_write_items", 99, lost)
-    document = split(ledger, 2)
-    ledger.record_chunks(document, [0, 1], ChunkState.EMBEDDED)
-    ledger.record_chunks(document, [0, 1], ChunkState.INDEXED)
-    assert known(ledger, document).progress == Progress(0, 0, 1, 1, 2, indexed=2)
-
-
-@pytest.mark.usefixtures("moto")
-def test_items_left_unread_are_asked_for_again() -> None:
-    def half(real: Any, request: Any) -> Any:
-        ((table, asked),) = request["RequestItems"].items()
-        keys = asked["Keys"]
-        answer = real(RequestItems={table: {**asked, "Keys": keys[: len(keys) // 2]}})
-        answer["UnprocessedKeys"] = {table: {**asked, "Keys": keys[len(keys) // 2 :]}}
-        return answer
-
-    ledger = flaky("batch_get_item", 4, half)
-    wanted = [f"d{n}" for n in range(40)]
-    for one in wanted:
-        ledger.create(new(one))
-    assert ledger.get_many("acme", wanted).keys() == set(wanted)
-    hopeless = flaky("batch_get_item", 99, half)
-    with pytest.raises(Throttled):
-        hopeless.get_many("acme", wanted)
-
-
-@pytest.mark.usefixtures("moto")
-def test_a_delete_between_reading_and_writing_is_not_overwritten() -> None:
-    """Whatever was read before it: the end of a generation, its failure, the next one's start."""
-    acts: list[Callable[[Ledger], object]] = [
-        lambda ledger: ledger.settle("acme", "d1", 1),
-        lambda ledger: ledger.fail("acme", "d1", 1, WORSE),
-        lambda ledger: ledger.begin(new(), "02", "p1"),
-    ]
-    for act in acts:
-        ledger = fresh_dynamo()
-        document = split(ledger, 1)
-        ledger.record_chunks(document, [0], ChunkState.INDEXED)
-
-        def deleted_meanwhile(real: Any, request: Any, ledger: Ledger = ledger) -> Any:
-            found = real(**request)
-            ledger.delete("acme", "d1")
-            return found
-
-        table = ledger._table
-        racing = Flaky(table._client, "get_item", 1, deleted_meanwhile)
-        act(DynamoLedger(table.name, client=racing, now=Clock()))  # type: ignore[arg-type]
-        assert known(ledger, document).status is Status.DELETED
-
-
-@pytest.mark.usefixtures("moto")
-def test_a_missing_table_is_an_error_of_setup_that_names_it() -> None:
-    ledger = DynamoLedger("nowhere", client=aws.client("dynamodb"))
-    for act in (
-        lambda: ledger.get("acme", "d1"),
-        lambda: ledger.get_many("acme", ["d1"]),
-        lambda: ledger.list(HOME),
-        lambda: ledger.failures("acme", "d1"),
-    ):
-        with pytest.raises(SetupError, match="nowhere"):
-            act()
-
-
-@pytest.mark.usefixtures("moto")
-def test_only_documents_that_still_have_to_end_are_in_the_index_by_status() -> None:
-    client = aws.client("dynamodb")
-    ledger = fresh_dynamo(client)
-
-    def waiting() -> list[str]:
-        found = client.scan(TableName=ledger._table.name, IndexName="ByStatus")["Items"]
-        return [item["GSI2PK"]["S"] for item in found]
-
-    ledger.create(new())
-    assert waiting() == ["STATUS#awaiting_upload"]
-    document = split(ledger, 1)
-    assert waiting() == ["STATUS#processing"]
-    finish(ledger, document, 1)
-    assert waiting() == []

@@ -59,6 +59,18 @@ def test_an_absent_object_is_none(objects: Objects) -> None:
     assert objects.size("nothing") is None
 
 
+def test_an_object_is_got_only_if_it_is_of_the_version_asked_for(objects: Objects) -> None:
+    objects.put("a", b"one")
+    one, two = (hashlib.md5(data, usedforsecurity=False).hexdigest() for data in (b"one", b"two"))
+    for etag in (one, f'"{one}"', ""):
+        assert objects.get("a", etag) == b"one", etag
+    objects.put("a", b"two")
+    assert objects.get("a", one) is None
+    assert objects.get("a", f'"{two}"') == b"two"
+    objects.delete(["a"])
+    assert objects.get("a", two) is None
+
+
 def test_deleting_takes_what_is_there_and_leaves_the_rest(objects: Objects) -> None:
     for key in ("a", "b", "c"):
         objects.put(key, b"x")

@@ -17,13 +17,16 @@ from ragline.domain.messages import (
     Delete,
     IndexOp,
     PageRange,
+    PageWork,
     PartReady,
     Span,
+    Uploaded,
     Upsert,
-    read,
     read_index_op,
+    read_page_work,
+    read_part,
 )
-from ragline.ports import Queues
+from ragline.ports import Backlog, Queues
 from tests.contract import aws
 
 pytestmark = pytest.mark.disable_socket
@@ -45,6 +48,10 @@ class Sqs:
         }
         self.queues = SqsQueues(self.client, **self.urls, backoff=QUICK)
 
+    def receive_one(self) -> None:
+        """Have one message of the Chunks queue in hand."""
+        (_,) = self.client.receive_message(QueueUrl=self.urls["chunks_url"])["Messages"]
+
     def drain(self, url: str) -> list[str]:
         bodies = []
         while found := self.client.receive_message(
@@ -58,22 +65,22 @@ class Sqs:
         return bodies
 
 
-Received = Callable[[], tuple[list[Part], list[PageRange], list[IndexOp]]]
+Received = Callable[[], tuple[list[PartReady], list[PageWork], list[IndexOp]]]
 
 
 @pytest.fixture(params=["memory", "sqs"])
 def setup(request: pytest.FixtureRequest) -> Iterator[tuple[Queues, Received]]:
     if request.param == "memory":
         memory = MemoryQueues()
-        yield memory, lambda: (memory.parts, memory.ranges, memory.ops)
+        yield memory, lambda: (memory.parts, memory.pages, memory.ops)
         return
     with aws.in_process_aws():
         sqs = Sqs()
         yield (
             sqs.queues,
             lambda: (
-                [read(PartReady, body).part for body in sqs.drain("chunks_url")],
-                [read(PageRange, body) for body in sqs.drain("pages_url")],
+                [read_part(body) for body in sqs.drain("chunks_url")],
+                [read_page_work(body) for body in sqs.drain("pages_url")],
                 [read_index_op(body) for body in sqs.drain("index_ops_url")],
             ),
         )
@@ -104,27 +111,47 @@ def of(partition: Partition, ops: Sequence[IndexOp]) -> list[IndexOp]:
     return [op for op in ops if op.partition == partition]
 
 
-def test_every_part_and_range_arrives_however_many(setup: tuple[Queues, Received]) -> None:
+def page_range(n: int) -> PageRange:
+    return PageRange(
+        tenant="acme",
+        collection="papers",
+        document_id="d1",
+        generation=1,
+        number=n,
+        first_page=n + 1,
+        last_page=n + 1,
+        upload_key="uploads/ü",
+    )
+
+
+def test_every_part_and_all_pages_work_arrives_however_much(setup: tuple[Queues, Received]) -> None:
     queues, received = setup
-    ranges = [
-        PageRange(
-            tenant="acme",
-            collection="papers",
-            document_id="d1",
-            generation=1,
-            number=n,
-            first_page=n + 1,
-            last_page=n + 1,
-            upload_key="uploads/ü",
-        )
-        for n in range(11)
-    ]
+    upload = Uploaded(key="uploads/acme/papers/ü.md", sequencer="0A", etag="e")
+    ranges = [page_range(n) for n in range(11)]
     queues.send_parts(parts(23))
-    queues.send_ranges(ranges)
+    queues.send_pages([*ranges, upload])
     queues.send_parts([])
-    got_parts, got_ranges, _ = received()
-    assert sorted(got_parts, key=lambda part: part.first) == parts(23)
+    got_parts, got_pages, _ = received()
+    assert sorted((one.part for one in got_parts), key=lambda part: part.first) == parts(23)
+    assert not any(one.nonce for one in got_parts)
+    assert [one for one in got_pages if isinstance(one, Uploaded)] == [upload]
+    got_ranges = [one for one in got_pages if isinstance(one, PageRange)]
     assert sorted(got_ranges, key=lambda one: one.number) == ranges
+
+
+def test_a_part_that_is_asked_for_anew_carries_the_nonce(setup: tuple[Queues, Received]) -> None:
+    queues, received = setup
+    queues.send_parts(parts(2), nonce="retry-1")
+    assert [one.nonce for one in received()[0]] == ["retry-1", "retry-1"]
+
+
+def test_the_backlog_counts_what_each_queue_holds(setup: tuple[Queues, Received]) -> None:
+    queues, _ = setup
+    assert queues.backlog() == Backlog()
+    queues.send_parts(parts(3))
+    queues.send_pages([page_range(0)])
+    queues.send_ops([upsert(1), upsert(2, AWAY)])
+    assert queues.backlog() == Backlog(pages=1, chunks=3, index_ops=2)
 
 
 def test_operations_arrive_in_order_within_each_partition(setup: tuple[Queues, Received]) -> None:
@@ -249,3 +276,27 @@ def test_a_missing_queue_is_an_error_of_setup_that_names_it(client: Any) -> None
     queues = SqsQueues(client, chunks_url=url, pages_url=url, index_ops_url=url)
     with pytest.raises(SetupError, match="nowhere"):
         queues.send_parts(parts(1))
+
+
+def test_the_backlog_counts_messages_in_hand_and_messages_held_back(client: Any) -> None:
+    """Else a document whose messages are being worked on would look forgotten."""
+    sqs = Sqs(client)
+    sqs.queues.send_parts(parts(2))
+    sqs.receive_one()
+    client.send_message(QueueUrl=sqs.urls["chunks_url"], MessageBody="paused", DelaySeconds=900)
+    assert sqs.queues.backlog() == Backlog(chunks=3)
+
+
+def test_a_backlog_that_cannot_be_asked_for_is_an_error_that_names_the_queue(client: Any) -> None:
+    url = f"https://sqs.{aws.REGION}.amazonaws.com/123456789012/nowhere"
+    queues = SqsQueues(client, chunks_url=url, pages_url=url, index_ops_url=url)
+    with pytest.raises(SetupError, match="nowhere"):
+        queues.backlog()
+
+
+def test_an_operation_that_is_asked_for_anew_is_not_dropped_as_a_duplicate(client: Any) -> None:
+    sqs = Sqs(client)
+    again = upsert(1).model_copy(update={"nonce": "retry-1"})
+    sqs.queues.send_ops([upsert(1)])
+    sqs.queues.send_ops([again])
+    assert [read_index_op(b) for b in sqs.drain("index_ops_url")] == [upsert(1), again]

@@ -24,7 +24,7 @@ from ragline.adapters.lancedb_index import LanceIndex
 from ragline.adapters.memory_index import MemoryIndex
 from ragline.domain.chunks import Candidate, Chunk, Filter, Row
 from ragline.domain.documents import Partition, Scalar
-from ragline.domain.errors import InvalidRequest, SetupError
+from ragline.domain.errors import InvalidRequest, ServiceUnavailable, SetupError
 from ragline.ports import VectorIndex
 
 DIMENSIONS = 8
@@ -242,6 +242,33 @@ class VectorIndexContract:
         assert (index.count(ACME), index.count(ACME, "a"), index.count(ACME, "b")) == (5, 3, 2)
         assert index.count(ACME, "none") == index.count(ACME, "") == 0
 
+    def test_partitions_are_those_that_were_ever_written_sorted(self, index: VectorIndex) -> None:
+        assert index.partitions() == []
+        assert index.count(BETA) == 0
+        index.delete(BETA, "doc")
+        index.upsert(BETA, [])
+        assert (list(index.entries(BETA)), index.partitions()) == ([], [])
+        for partition in (OTHER, BETA, ACME):
+            index.upsert(partition, [row()])
+        index.delete(OTHER, "doc")
+        assert index.partitions() == [ACME, OTHER, BETA]
+
+    def test_entries_are_every_row_of_the_partition(self, index: VectorIndex) -> None:
+        index.upsert(ACME, [row("a", n, generation=g) for g in (1, 3) for n in (0, 200_000)])
+        index.upsert(ACME, [row("b"), row("c")])
+        index.upsert(ACME, [row("a", 0, generation=3)])
+        index.upsert(OTHER, [row("letter")])
+        index.delete(ACME, "c")
+        expected = [("a", 1, 0), ("a", 1, 200_000), ("a", 3, 0), ("a", 3, 200_000), ("b", 1, 0)]
+        assert sorted(index.entries(ACME)) == expected
+        assert list(index.entries(OTHER)) == [("letter", 1, 0)]
+
+    def test_entries_may_be_deleted_while_they_are_read(self, index: VectorIndex) -> None:
+        index.upsert(ACME, [row(name) for name in ("a", "b", "c")])
+        for document_id, _, _ in index.entries(ACME):
+            index.delete(ACME, document_id)
+        assert list(index.entries(ACME)) == []
+
     def test_filter_by_document(self, index: VectorIndex) -> None:
         index.upsert(ACME, [row(name) for name in ("a", "b", "c")])
         assert seen(index, Filter(document_ids=["a", "c", "x"])) == {"a", "c"}
@@ -443,6 +470,47 @@ def test_vectors_of_another_model_are_refused(tmp_path: Path, lance: LanceIndex)
         lance.dense(ACME, np.ones(3, dtype=np.float32), 1, ALL)
     with pytest.raises(SetupError, match="vectors of 8 numbers, the model gives 16"):
         LanceIndex(str(tmp_path), dimensions=16).count(ACME)
+
+
+def test_more_tables_than_a_page_names_are_listed_and_strange_ones_are_not(
+    tmp_path: Path, lance: LanceIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lancedb_index, "NAMES_PER_PAGE", 3)
+    partitions = [Partition(f"t{n}", "c") for n in range(6)]
+    for partition in partitions:
+        lance.upsert(partition, [row()])
+    for strange in ("nodot", "t0.c.d", "UPPER.c"):
+        lance._connection.create_table(strange, schema=lance_rows.schema(DIMENSIONS))
+    assert lance.partitions() == partitions
+    assert LanceIndex(str(tmp_path / "never"), dimensions=DIMENSIONS).partitions() == []
+
+
+def test_a_row_that_is_there_twice_is_two_entries(lance: LanceIndex) -> None:
+    lance.upsert(ACME, [row()])
+    twice = lance_rows.to_arrow([row()], DIMENSIONS)
+    lance._handles[ACME].table.add(twice)
+    assert list(lance.entries(ACME)) == [("doc", 1, 0)] * 2
+
+
+def test_entries_come_in_batches_and_are_those_of_one_version(
+    lance: LanceIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lancedb_index, "ENTRIES_PER_BATCH", 10)
+    lance.upsert(ACME, [row(ordinal=n) for n in range(95)])
+    entries = lance.entries(ACME)
+    first = next(entries)
+    lance.upsert(ACME, [row("late")])
+    lance.delete(ACME, "doc")
+    assert sorted([first, *entries]) == [("doc", 1, n) for n in range(95)]
+
+
+def test_what_fails_while_entries_are_read_is_translated(tmp_path: Path, lance: LanceIndex) -> None:
+    lance.upsert(ACME, [row()])
+    for file in tmp_path.rglob("*.lance"):
+        if file.is_file():
+            file.write_bytes(b"no longer a table")
+    with pytest.raises(ServiceUnavailable, match="the vector index failed"):
+        list(LanceIndex(str(tmp_path), dimensions=DIMENSIONS).entries(ACME))
 
 
 def test_names_that_could_share_a_table_are_refused(lance: LanceIndex) -> None:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from ragline.domain.documents import TERMINAL
-from ragline.domain.keys import dropped_id
+from ragline.domain.documents import TERMINAL, dropped_id
 from ragline.embedding.prepare import ensure
 from ragline.local import aws, deploy
 from tests.deployed import api_address

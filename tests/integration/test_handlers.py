@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from ragline import telemetry, wiring
+from ragline import batches, telemetry, wiring
 from ragline.adapters.memory_index import MemoryIndex
 from ragline.domain.documents import Status
+from ragline.domain.errors import OutOfTime, ServiceUnavailable, Throttled
 from ragline.domain.ledger import NewDocument
+from ragline.domain.messages import Uploaded, read_page_work, read_part
 from ragline.embedding.hashing import HashEmbedder
 from ragline.settings import settings
 from tests.contract.aws import REGION, client, in_process_aws, make_queue, make_table
@@ -64,17 +66,18 @@ def forget() -> None:
     settings.cache_clear()
     for built in (wiring.client, wiring.ledger, wiring.objects, wiring.queues, wiring.limits):
         built.cache_clear()
+    batches.breaker.cache_clear()
 
 
 def event(name: str) -> Any:
     return json.loads((EVENTS / f"{name}.json").read_text())
 
 
-def handle(function: str, payload: Any) -> Any:
+def handle(function: str, payload: Any, context: Any = CONTEXT) -> Any:
     from importlib import import_module
 
     handler: Any = import_module(f"functions.{function}.handler")
-    return handler.lambda_handler(payload, CONTEXT)
+    return handler.lambda_handler(payload, context)
 
 
 def take(queue_url: str, like: str) -> Any:
@@ -87,20 +90,43 @@ def take(queue_url: str, like: str) -> Any:
         "Records": [
             record
             | {"messageId": m["MessageId"], "body": m["Body"], "receiptHandle": m["ReceiptHandle"]}
+            | {"attributes": m["Attributes"]}
             for m in messages
         ]
     }
 
 
-def upload(text: str = "# Guide\n\nThe café opens at nine.") -> None:
+def consume(queue_url: str, payload: Any) -> None:
+    """What Lambda does with messages that are not returned; the rest of a group waits for it."""
+    for record in payload["Records"]:
+        client("sqs").delete_message(QueueUrl=queue_url, ReceiptHandle=record["receiptHandle"])
+
+
+def upload(text: str = "# Guide\n\nThe café opens at nine.") -> Any:
+    """Register and upload a document; the recorded event, as the bucket tells of this very one."""
     new = NewDocument(HANDBOOK, DOCUMENT, "café guide (v2+).md", KEY)
     wiring.ledger().create(new)
     wiring.objects().put(KEY, text.encode())
+    head = client("s3").head_object(Bucket="documents", Key=KEY)
+    return of_bucket("ObjectCreated:Put", etag=head["ETag"].strip('"'))
+
+
+def of_bucket(name: str, **changes: str) -> Any:
+    told = event("splitter")
+    told["Records"][0]["eventName"] = name
+    item = told["Records"][0]["s3"]["object"]
+    item["eTag"] = changes.get("etag", item["eTag"])
+    item["sequencer"] = changes.get("sequencer", item["sequencer"])
+    return told
+
+
+def waiting(queue_url: str) -> list[str]:
+    found = client("sqs").receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)
+    return [one["Body"] for one in found.get("Messages", [])]
 
 
 def test_the_recorded_events_take_a_file_from_the_bucket_to_the_index(aws: None) -> None:
-    upload()
-    handle("splitter", event("splitter"))
+    handle("splitter", upload())
     assert handle("embedder", take(settings().chunks_queue_url, "embedder")) == {
         "batchItemFailures": []
     }
@@ -130,8 +156,7 @@ def test_the_recorded_dead_letter_is_kept_in_the_bucket(aws: None) -> None:
 
 
 def test_a_dead_letter_fails_its_chunks_and_the_document_says_so(aws: None) -> None:
-    upload()
-    handle("splitter", event("splitter"))
+    handle("splitter", upload())
     handle("dead_letters", event("dead_letters"))
     document = wiring.ledger().get("default", DOCUMENT)
     assert document is not None
@@ -162,7 +187,7 @@ def test_a_failed_invocation_of_the_splitter_fails_the_document(aws: None) -> No
 
 
 @pytest.mark.parametrize("function", ["embedder", "indexer", "splitter"])
-@pytest.mark.parametrize("body", ["", "{", "[]", '{"schema_version": 2}', '{"op": "drop"}'])
+@pytest.mark.parametrize("body", ["", "{", "[]", '{"schema_version": 0}', '{"op": "drop"}'])
 def test_a_malformed_message_is_kept_and_consumed_and_holds_up_nobody(
     aws: None, function: str, body: str
 ) -> None:
@@ -177,12 +202,13 @@ def test_an_event_for_an_object_that_is_gone_is_consumed(aws: None) -> None:
     assert wiring.ledger().get("default", DOCUMENT) is None
 
 
-def test_a_removed_object_deletes_its_document(aws: None) -> None:
-    upload()
-    handle("splitter", event("splitter"))
-    removed = event("splitter")
-    removed["Records"][0]["eventName"] = "ObjectRemoved:Delete"
-    removed["Records"][0]["s3"]["object"]["sequencer"] = "0055AED6DCD90281E6"
+@pytest.mark.parametrize(
+    "name",
+    ["ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated", "LifecycleExpiration:Delete"],
+)
+def test_a_removed_object_deletes_its_document(aws: None, name: str) -> None:
+    handle("splitter", upload())
+    removed = of_bucket(name, sequencer="0055AED6DCD90281E6")
     handle("splitter", removed)
     document = wiring.ledger().get("default", DOCUMENT)
     assert document is not None
@@ -192,17 +218,11 @@ def test_a_removed_object_deletes_its_document(aws: None) -> None:
 def test_a_message_that_could_not_be_worked_on_is_returned_and_comes_back_soon(
     aws: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upload()
-    handle("splitter", event("splitter"))
+    handle("splitter", upload())
     payload = take(settings().chunks_queue_url, "embedder")
 
-    def unreachable(*_: object, **__: object) -> None:
-        from ragline.domain.errors import ServiceUnavailable
-
-        raise ServiceUnavailable("S3 did not answer.")
-
     with monkeypatch.context() as patch:
-        patch.setattr(wiring.objects(), "put", unreachable)
+        patch.setattr(wiring.objects(), "put", raises(ServiceUnavailable("S3 did not answer.")))
         answer = handle("embedder", payload)
     assert answer == {"batchItemFailures": [{"itemIdentifier": payload["Records"][0]["messageId"]}]}
     seen = client("sqs").receive_message(
@@ -211,14 +231,110 @@ def test_a_message_that_could_not_be_worked_on_is_returned_and_comes_back_soon(
     assert seen["Messages"][0]["Body"] == payload["Records"][0]["body"]
 
 
+def raises(error: Exception) -> Any:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_an_upload_that_meets_a_throttled_service_is_put_off_not_left_to_two_retries(
+    aws: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = upload()
+    with monkeypatch.context() as patch:
+        patch.setattr(wiring.ledger(), "begin", raises(Throttled("the table is overloaded.")))
+        assert handle("splitter", created) is None
+    pages = take(settings().pages_queue_url, "splitter_pages")
+    item = created["Records"][0]["s3"]["object"]
+    (record,) = pages["Records"]
+    assert read_page_work(record["body"]) == Uploaded(
+        key=KEY, sequencer=item["sequencer"], etag=item["eTag"]
+    )
+    assert handle("splitter", pages) == {"batchItemFailures": []}
+    (part,) = waiting(settings().chunks_queue_url)
+    assert read_part(part).document_id == DOCUMENT
+
+
+def test_an_upload_that_meets_any_other_error_is_left_to_the_retries(
+    aws: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = upload()
+    monkeypatch.setattr(wiring.ledger(), "begin", raises(ServiceUnavailable("no answer.")))
+    with pytest.raises(ServiceUnavailable):
+        handle("splitter", created)
+    assert not waiting(settings().pages_queue_url)
+
+
+def test_an_event_of_a_version_that_was_replaced_splits_nothing(aws: None) -> None:
+    upload()
+    handle("splitter", of_bucket("ObjectCreated:Put", etag="0" * 32))
+    assert not waiting(settings().chunks_queue_url)
+
+
+def test_an_event_without_an_etag_splits_what_is_there(aws: None) -> None:
+    upload()
+    handle("splitter", of_bucket("ObjectCreated:Put", etag=""))
+    assert len(waiting(settings().chunks_queue_url)) == 1
+
+
+def test_work_on_an_object_that_is_no_upload_is_consumed(aws: None) -> None:
+    payload = event("splitter_pages")
+    stray = Uploaded(key="uploads/stray.md", sequencer="1")
+    payload["Records"][0]["body"] = stray.model_dump_json()
+    assert handle("splitter", payload) == {"batchItemFailures": []}
+
+
+@pytest.mark.parametrize("error", [Throttled("slow down."), OutOfTime("not begun.")])
+def test_a_batch_that_meets_load_is_paused_by_each_function_and_goes_through_later(
+    aws: None, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """The recorded messages, so that each function meets it where it first asks the ledger."""
+    queues = {
+        "splitter": settings().pages_queue_url,
+        "embedder": settings().chunks_queue_url,
+        "indexer": settings().index_ops_queue_url,
+    }
+    monkeypatch.setattr("ragline.pausing.FIRST_SECONDS", 0)
+    for function, queue_url in queues.items():
+        batches.breaker.cache_clear()
+        name = "splitter_pages" if function == "splitter" else function
+        payload = event(name)
+        with monkeypatch.context() as patch:
+            for method in ("get", "get_many"):
+                patch.setattr(wiring.ledger(), method, raises(error))
+            assert handle(function, payload) == {"batchItemFailures": []}, function
+        batches.breaker.cache_clear()
+        copies = take(queue_url, name)
+        assert len(copies["Records"]) == len(payload["Records"]), function
+        assert {json.loads(one["body"])["pauses"] for one in copies["Records"]} == {1}
+        assert handle(function, copies) == {"batchItemFailures": []}, function
+
+
+def test_functions_whose_time_is_nearly_over_put_their_batch_back(aws: None) -> None:
+    handle("splitter", upload())
+    parts = take(settings().chunks_queue_url, "embedder")
+    late = SimpleNamespace(**{**vars(CONTEXT), "get_remaining_time_in_millis": lambda: 9_000})
+    assert handle("embedder", parts, late) == {"batchItemFailures": []}
+    again = take(settings().chunks_queue_url, "embedder")
+    assert [json.loads(one["body"])["pauses"] for one in again["Records"]] == [1]
+    assert handle("embedder", again) == {"batchItemFailures": []}
+    ops = take(settings().index_ops_queue_url, "indexer")
+    assert handle("indexer", ops, late) == {"batchItemFailures": []}
+    assert wiring.index().count(HANDBOOK) == 0
+    consume(settings().index_ops_queue_url, ops)
+    ops_again = take(settings().index_ops_queue_url, "indexer")
+    assert handle("indexer", ops_again) == {"batchItemFailures": []}
+    assert wiring.index().count(HANDBOOK) == 1
+
+
 def test_what_a_handler_logs_never_holds_the_text_of_a_document(
     aws: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = io.StringIO()
     handler: Any = telemetry.logger.registered_handler
     written_to = handler.setStream(lines)
-    upload("# Secret\n\nThe vault opens at midnight.")
-    handle("splitter", event("splitter"))
+    handle("splitter", upload("# Secret\n\nThe vault opens at midnight."))
     handle("embedder", take(settings().chunks_queue_url, "embedder"))
     handle("indexer", take(settings().index_ops_queue_url, "indexer"))
     handler.setStream(written_to)

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from ragline.adapters.memory import MemoryLedger, MemoryObjects, MemoryQueues
 from ragline.adapters.memory_index import MemoryIndex
 from ragline.domain.documents import Document, Partition
 from ragline.domain.ledger import NewDocument
-from ragline.domain.messages import Delete, PageRange, PartReady, Upsert
+from ragline.domain.messages import Delete, PageRange, PageWork, PartReady, Upsert
 from ragline.embedding.hashing import HashEmbedder
 from ragline.ports import Embedder
+from ragline.usecases import dead_letters
 from ragline.usecases.cut import Limits
+from ragline.usecases.doctor import Finding, Report, examine
+from ragline.usecases.documents import delete
 from ragline.usecases.embed import embed_parts
 from ragline.usecases.index import apply_ops
+from ragline.usecases.reconcile import Verdict, reconcile
+from ragline.usecases.redrive import RedrivePage, Selection, redrive
+from ragline.usecases.remove import remove_upload
+from ragline.usecases.repair import repair
+from ragline.usecases.retry import Retried, retry
 from ragline.usecases.search import Hit, SearchRequest, search
 from ragline.usecases.split import Outcome, split_range, split_upload
 
@@ -37,6 +48,20 @@ class WordTokenizer:
         return [found.span() for found in re.finditer(r"\w+|[^\w\s]", text)]
 
 
+class Clock:
+    """The time, moved on at will."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def move(self, **by: float) -> None:
+        """Later, by what ``timedelta`` takes."""
+        self._ahead += timedelta(**by)
+
+
 @dataclass
 class Pipeline:
     """``drop`` is the bucket's event; each other method delivers messages to one function."""
@@ -47,6 +72,13 @@ class Pipeline:
     index: MemoryIndex = field(default_factory=MemoryIndex)
     embedder: Embedder = field(default_factory=HashEmbedder)
     limits: Limits = LIMITS
+    clock: Clock = field(default_factory=Clock)
+
+    @classmethod
+    def timed(cls, **options: Any) -> Pipeline:
+        """One whose ledger goes by ``clock``."""
+        clock = Clock()
+        return cls(ledger=MemoryLedger(clock), clock=clock, **options)
 
     def drop(
         self,
@@ -62,10 +94,11 @@ class Pipeline:
         self.objects.put(key, data)
         return self.split(key, sequencer)
 
-    def split(self, key: str, sequencer: str) -> Outcome:
+    def split(self, key: str, sequencer: str, etag: str = "") -> Outcome:
         return split_upload(
             key,
             sequencer,
+            etag=etag,
             ledger=self.ledger,
             objects=self.objects,
             queues=self.queues,
@@ -82,6 +115,12 @@ class Pipeline:
             tokenizer=WordTokenizer(),
             limits=self.limits,
         )
+
+    def split_work(self, message: PageWork) -> Outcome:
+        """One message of the Pages queue."""
+        if isinstance(message, PageRange):
+            return self.split_range(message)
+        return self.split(message.key, message.sequencer, message.etag)
 
     def embed(self, messages: Sequence[PartReady]) -> set[int]:
         """The positions that must be delivered again."""
@@ -109,7 +148,12 @@ class Pipeline:
     def waiting_parts(self) -> list[PartReady]:
         """Take everything off the Chunks queue."""
         parts, self.queues.parts = self.queues.parts, []
-        return [PartReady.of(part) for part in parts]
+        return parts
+
+    def waiting_pages(self) -> list[PageWork]:
+        """Take everything off the Pages queue."""
+        pages, self.queues.pages = self.queues.pages, []
+        return pages
 
     def waiting_ops(self) -> list[Upsert | Delete]:
         """Take everything off the IndexOps queue."""
@@ -118,12 +162,88 @@ class Pipeline:
 
     def run(self) -> None:
         """Deliver until every queue is empty."""
-        while self.queues.parts or self.queues.ranges or self.queues.ops:
-            ranges, self.queues.ranges = self.queues.ranges, []
-            for message in ranges:
-                self.split_range(message)
+        while self.queues.parts or self.queues.pages or self.queues.ops:
+            for message in self.waiting_pages():
+                self.split_work(message)
             self.embed(self.waiting_parts())
             self.apply(self.waiting_ops())
+
+    def examine(self, now: datetime | None = None) -> Report:
+        """What the doctor finds."""
+        return examine(
+            ledger=self.ledger,
+            objects=self.objects,
+            index=self.index,
+            now=now or self.clock(),
+        )
+
+    def retry(
+        self, document_id: str = "doc", *, tenant: str = "default", **options: Any
+    ) -> Retried:
+        return retry(
+            tenant,
+            document_id,
+            ledger=self.ledger,
+            objects=self.objects,
+            queues=self.queues,
+            **options,
+        )
+
+    def redrive(
+        self, selection: Selection, *, tenant: str = "default", **options: Any
+    ) -> RedrivePage:
+        return redrive(
+            tenant,
+            selection,
+            ledger=self.ledger,
+            objects=self.objects,
+            queues=self.queues,
+            **options,
+        )
+
+    def reconcile(self, **options: Any) -> Counter[Verdict]:
+        """The maintenance function's run, now."""
+        return reconcile(
+            ledger=self.ledger,
+            objects=self.objects,
+            queues=self.queues,
+            now=self.clock(),
+            **options,
+        )
+
+    def repair(self, findings: Sequence[Finding] | None = None) -> Sequence[Finding]:
+        """Repair these findings, or all that the doctor has now; those that cannot be."""
+        return repair(
+            self.examine().findings if findings is None else findings,
+            ledger=self.ledger,
+            objects=self.objects,
+            queues=self.queues,
+        )
+
+    def delete(self, document_id: str = "doc") -> None:
+        """What the API does; the bucket's event is ``removed``."""
+        delete(
+            "default",
+            document_id,
+            ledger=self.ledger,
+            objects=self.objects,
+            queues=self.queues,
+        )
+
+    def removed(self, key: str, sequencer: str) -> Document | None:
+        """The bucket's ObjectRemoved event."""
+        return remove_upload(key, sequencer, ledger=self.ledger, queues=self.queues)
+
+    def letter(self, source: str, body: str, message_id: str = "m1") -> str | None:
+        """A dead letter of that queue."""
+        return dead_letters.record(
+            source,
+            message_id,
+            body,
+            ledger=self.ledger,
+            objects=self.objects,
+            queues=self.queues,
+        )
 
     def document(self, document_id: str = "doc") -> Document:
         found = self.ledger.get("default", document_id)

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
-from botocore.exceptions import EndpointConnectionError
 from numpy.typing import NDArray
 
-from ragline import batches, wiring
+from ragline import wiring
 from ragline.domain.documents import Document, Status
 from ragline.domain.errors import EmbeddingFailed, MalformedMessage, ServiceUnavailable
 from ragline.domain.keys import parse_upload_key
 from ragline.domain.ledger import NewDocument
 from ragline.domain.messages import Delete
 from ragline.embedding.hashing import HashEmbedder
-from ragline.local.template import load
 from ragline.settings import settings
 from ragline.usecases import dead_letters
 from ragline.usecases.documents import delete
@@ -108,8 +103,8 @@ def test_a_replacement_that_ends_in_the_splitter_has_the_old_rows_removed_too() 
     pipeline.drop(SAMPLES[PDF](), filename=PDF)
     pipeline.run()
     pipeline.drop(SAMPLES[PDF](), sequencer="2", filename=PDF)
-    *ranges, last = pipeline.queues.ranges
-    pipeline.queues.ranges = list(ranges)
+    *ranges, last = pipeline.queues.pages
+    pipeline.queues.pages = list(ranges)
     pipeline.run()
     pipeline.split_range(last.model_copy(update={"first_page": 900, "last_page": 999}))
     assert pipeline.document().status is Status.INDEXED
@@ -172,8 +167,8 @@ def test_vectors_written_after_a_deletion_was_worked_on_do_not_stay() -> None:
 
 def test_a_ledger_that_fails_for_one_document_returns_only_its_messages() -> None:
     pipeline = Pipeline()
-    pipeline.drop("words", "one")
-    pipeline.drop("words", "two")
+    pipeline.drop("some words", "one")
+    pipeline.drop("other words", "two")
     get = pipeline.ledger.get
 
     def failing(tenant: str, document_id: str) -> Document | None:
@@ -205,45 +200,6 @@ def test_the_ranges_of_a_document_share_its_limit_of_chunks() -> None:
 def test_the_empty_object_that_stands_for_a_folder_is_no_upload(key: str) -> None:
     with pytest.raises(MalformedMessage, match="stands for a folder"):
         parse_upload_key(key)
-
-
-def _received(times: int) -> Any:
-    return SimpleNamespace(
-        message_id="m1",
-        receipt_handle="r1",
-        attributes=SimpleNamespace(approximate_receive_count=str(times)),
-    )
-
-
-def test_a_back_off_that_cannot_be_asked_for_costs_only_the_wait(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def unreachable(**_: object) -> None:
-        raise EndpointConnectionError(endpoint_url="https://sqs")
-
-    sqs = SimpleNamespace(change_message_visibility=unreachable)
-    monkeypatch.setattr(wiring, "sqs", lambda: sqs)
-    assert batches.answer([_received(1)], "https://sqs/q") == {
-        "batchItemFailures": [{"itemIdentifier": "m1"}]
-    }
-
-
-@pytest.mark.parametrize("queue", ["PagesQueue", "ChunksQueue", "IndexOpsQueue"])
-def test_the_attempts_that_a_message_has_outlast_three_minutes_of_outage(
-    monkeypatch: pytest.MonkeyPatch, queue: str
-) -> None:
-    template = load(Path(__file__).parents[2] / "template.yaml")
-    attempts = template["Resources"][queue]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
-    waits: list[int] = []
-    sqs = SimpleNamespace(
-        change_message_visibility=lambda **asked: waits.append(asked["VisibilityTimeout"])
-    )
-    monkeypatch.setattr(wiring, "sqs", lambda: sqs)
-    for received in range(1, attempts):
-        batches.answer([_received(received)], "https://sqs/q")
-    assert waits[0] <= 2  # a hiccup costs next to nothing
-    assert waits == sorted(waits)
-    assert sum(waits) >= 180
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ragline.adapters.memory import MemoryLedger, MemoryObjects, MemoryQueues
 from ragline.domain.chunks import CHUNKS_PER_PART, ORDINALS_PER_RANGE, Chunk, Part
-from ragline.domain.documents import Document, Partition, Status
+from ragline.domain.documents import Document, Partition, Reason, Status
 from ragline.domain.errors import InvalidRequest, NotFound, ServiceUnavailable
 from ragline.domain.ledger import ChunkState, NewDocument
 from ragline.domain.messages import Delete, IndexOp
@@ -94,9 +94,9 @@ def test_a_page_reads_only_the_parts_it_shows() -> None:
     class Counting(MemoryObjects):
         reads = 0
 
-        def get(self, key: str) -> bytes | None:
+        def get(self, key: str, etag: str = "") -> bytes | None:
             self.reads += 1
-            return super().get(key)
+            return super().get(key, etag)
 
     world = World()
     objects = world.objects = Counting()
@@ -139,8 +139,8 @@ def test_a_document_not_yet_live_shows_no_chunks(world: World) -> None:
 
 def test_chunks_that_vanish_between_listing_and_reading_are_no_silent_gap(world: World) -> None:
     class Vanishing(MemoryObjects):
-        def get(self, key: str) -> bytes | None:
-            return None if key.startswith("chunks/") else super().get(key)
+        def get(self, key: str, etag: str = "") -> bytes | None:
+            return None if key.startswith("chunks/") else super().get(key, etag)
 
     world.objects = Vanishing()
     world.live([5])
@@ -200,3 +200,28 @@ def test_a_document_of_another_tenant_is_as_unknown_as_none(world: World) -> Non
             )
     assert world.queues.ops == []
     assert world.objects.get(KEY) == b"the bytes"
+
+
+def test_failed_chunks_are_told_in_runs_of_consecutive_ordinals_with_one_code() -> None:
+    world = World()
+    document = world.begun("1")
+    world.ledger.plan_ranges(document, 2, 0)
+    for number in (0, 1):
+        world.ledger.record_range(document, number, 6, 0)
+    assert documents.failed_chunks("acme", "guide", ledger=world.ledger).runs == ()
+    far = ORDINALS_PER_RANGE
+    for code, ordinals in (("throttled", [0, 1, 4, far]), ("stalled", [2, far + 1])):
+        reason = Reason(code, "it failed.", "embed")
+        world.ledger.record_chunks(document, ordinals, ChunkState.FAILED, reason)
+    runs = [
+        documents.FailedRun(0, 2, "throttled"),
+        documents.FailedRun(2, 1, "stalled"),
+        documents.FailedRun(4, 1, "throttled"),
+        documents.FailedRun(far, 1, "throttled"),
+        documents.FailedRun(far + 1, 1, "stalled"),
+    ]
+    for limit, cut in ((5, False), (4, True)):
+        told = documents.failed_chunks("acme", "guide", ledger=world.ledger, limit=limit)
+        assert told == documents.FailedChunks(runs[:limit], cut)
+    with pytest.raises(NotFound):
+        documents.failed_chunks("rival", "guide", ledger=world.ledger)

@@ -212,12 +212,12 @@ def test_a_big_pdf_is_split_in_page_ranges_and_its_total_stays_exact() -> None:
     pipeline = Pipeline(limits=replace(LIMITS, pages_per_range=1))
     name = next(name for name in SAMPLES if name.endswith(".pdf"))
     assert pipeline.drop(SAMPLES[name](), filename=name) is Outcome.RANGES_SENT
-    ranges = list(pipeline.queues.ranges)
+    ranges = list(pipeline.queues.pages)
     assert len(ranges) >= 2
     assert pipeline.document().status is Status.SPLITTING
     for message in [*reversed(ranges), *ranges]:  # out of order, and each delivered twice
         pipeline.split_range(message)
-    pipeline.queues.ranges.clear()
+    pipeline.queues.pages.clear()
     pipeline.run()
     document = pipeline.document()
     assert document.status is Status.INDEXED
@@ -319,7 +319,7 @@ def test_files_of_one_folder_that_were_dropped_are_documents_of_their_own() -> N
 def test_a_service_that_fails_returns_only_the_messages_that_it_concerns() -> None:
     pipeline = Pipeline()
     pipeline.drop(TEXT, "one")
-    pipeline.drop(TEXT, "two")
+    pipeline.drop(f"{TEXT} Twice.", "two")
     messages = pipeline.waiting_parts()
     ours = {i for i, message in enumerate(messages) if message.document_id == "one"}
     send = pipeline.queues.send_ops
@@ -408,12 +408,12 @@ def test_a_message_of_an_unknown_version_fails_the_document_that_it_names() -> N
     first, *others = pipeline.waiting_parts()
     pipeline.embed(others)
     pipeline.run()
-    newer = first.model_dump() | {"schema_version": 2}
-    found = dead_letters.refuse(
+    newer = first.model_dump() | {"schema_version": 99}
+    found = dead_letters.record(
         "chunks",
         "m3",
         json.dumps(newer),
-        "message not understood: schema_version",
+        queues=pipeline.queues,
         ledger=pipeline.ledger,
         objects=pipeline.objects,
     )
@@ -421,7 +421,7 @@ def test_a_message_of_an_unknown_version_fails_the_document_that_it_names() -> N
     document = pipeline.document()
     assert document.status is Status.FAILED
     assert document.reason is not None
-    assert document.reason.code == "malformed_message"
+    assert document.reason.code == "newer_message"
     assert pipeline.objects.get("dead-letters/chunks/m3.json")
     pipeline.embed([first])  # understood again, after another deploy
     pipeline.run()

@@ -120,10 +120,15 @@ def test_a_policy_names_its_actions_and_resources(function: str) -> None:
 @pytest.mark.parametrize(
     ("function", "action", "where", "allowed"),
     [
-        ("ApiFunction", "dynamodb:DeleteItem", "", False),  # a deletion is a status
+        ("ApiFunction", "dynamodb:DeleteItem", "", True),  # a chunk that is retried is pending again
+        ("ApiFunction", "dynamodb:BatchWriteItem", "", False),  # a deletion is a status
+        ("Indexer", "dynamodb:BatchWriteItem", "", True),  # the records of dead generations
         ("Splitter", "dynamodb:BatchGetItem", "", False),
         ("Splitter", "s3:DeleteObject", "/chunks/*", True),  # written after a deletion
-        ("Splitter", "s3:DeleteObject", "/uploads/*", False),
+        ("Splitter", "s3:DeleteObject", "/uploads/*", True),  # put by a URL that outlived its id
+        ("Embedder", "s3:GetObject", "/vectors/*", True),  # of unchanged chunks
+        ("Maintenance", "s3:DeleteObject", "/uploads/*", True),
+        ("Maintenance", "s3:DeleteObject", "/index/*", False),
         ("Indexer", "s3:AbortMultipartUpload", "/index/*", True),
         ("DeadLetters", "sqs:SendMessage", "IndexOpsQueue", True),  # the rows of a replaced version
         ("DeadLetters", "sqs:SendMessage", "ChunksQueue", False),

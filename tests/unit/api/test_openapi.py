@@ -37,6 +37,8 @@ PROMISED = {
     "GET /api/v2/documents/{document_id}/chunks",
     "GET /api/v2/documents/{document_id}/failures",
     "DELETE /api/v2/documents/{document_id}",
+    "POST /api/v2/documents/{document_id}/retry",
+    "POST /api/v2/redrive",
     "POST /api/v2/query",
 }
 
@@ -92,6 +94,10 @@ def test_every_reference_in_the_document_leads_somewhere() -> None:
         (schemas.DocumentList, examples.DOCUMENTS),
         (schemas.ChunkList, examples.CHUNKS),
         (schemas.FailureList, examples.FAILURES),
+        (schemas.RetryBody, examples.RETRY),
+        (schemas.RetriedView, examples.RETRIED),
+        (schemas.RedriveBody, examples.REDRIVE),
+        (schemas.RedriveAnswer, examples.REDRIVEN),
         (schemas.QueryBody, examples.QUERY),
         (schemas.QueryAnswer, examples.ANSWER),
         (schemas.Health, examples.HEALTH),
@@ -111,6 +117,10 @@ def test_the_examples_of_requests_are_accepted_by_the_routes(api: TestClient, wo
     answer = api.post("/api/v2/documents/upload", data=form, files={"file": ("a.md", b"a")})
     assert answer.status_code == 202
     assert api.post("/api/v2/query", json=examples.QUERY).status_code == 200
+    assert api.post("/api/v2/redrive", json=examples.REDRIVE).status_code == 200
+    world.partial("one", "two", document_id="half", code="throttled")
+    answer = api.post("/api/v2/documents/half/retry", json=examples.RETRY)
+    assert answer.status_code == 202
 
 
 def test_the_document_is_served_beside_the_api(api: TestClient) -> None:

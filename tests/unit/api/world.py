@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ragline.adapters.memory import MemoryLedger, MemoryObjects, MemoryQueues
 from ragline.adapters.memory_index import MemoryIndex
 from ragline.domain.chunks import CHUNKS_PER_PART, Chunk, Part, Row
-from ragline.domain.documents import Document, Metadata, Partition
-from ragline.domain.ledger import ChunkState, NewDocument
+from ragline.domain.documents import Document, Metadata, Partition, Reason, Status
+from ragline.domain.ledger import ChunkState, Failure, NewDocument
 from ragline.embedding.hashing import HashEmbedder
 from ragline.embedding.model import Card
 from ragline.settings import Settings
@@ -71,8 +72,13 @@ class World:
         collection: str = "handbook",
         tenant: str = "default",
         metadata: Metadata | None = None,
+        failed: int = 0,
+        code: str = "",
     ) -> Document:
-        """A document that went all the way, one chunk for each text, two chunks a page."""
+        """A document that went all the way, one chunk for each text, two chunks a page.
+
+        The first ``failed`` of them failed, with ``code``.
+        """
         partition = Partition(tenant, collection)
         key = f"uploads/{partition}/{document_id}/guide.md"
         new = NewDocument(
@@ -98,10 +104,35 @@ class World:
             partition,
             [
                 Row(document_id, document.generation, chunk, "guide.md", vector, metadata or {})
-                for chunk, vector in zip(chunks, vectors, strict=True)
+                for chunk, vector in zip(chunks[failed:], vectors[failed:], strict=True)
             ],
         )
-        self.the_ledger.record_chunks(document, range(len(chunks)), ChunkState.INDEXED)
+        done = range(failed, len(chunks))
+        self.the_ledger.record_chunks(document, done, ChunkState.INDEXED)
+        for ordinal in range(failed):
+            reason = Reason(code, "it failed.", "embed", chunk=ordinal)
+            self.the_ledger.record_chunks(document, [ordinal], ChunkState.FAILED, reason)
+            self.the_ledger.record_failure(
+                tenant, document_id, Failure(document.generation, reason)
+            )
         settled = self.the_ledger.settle(tenant, document_id, document.generation)
         assert settled
         return settled
+
+    def partial(self, *texts: str, code: str, **parts: Any) -> Document:
+        """A document whose first chunk failed with ``code``."""
+        document = self.indexed(*texts, failed=1, code=code, **parts)
+        assert document.status is Status.PARTIAL
+        return document
+
+    def corrupt(self, document_id: str, tenant: str = "default") -> Document:
+        """A document that could not be read, and never will be."""
+        partition = Partition(tenant, "handbook")
+        key = f"uploads/{partition}/{document_id}/scan.pdf"
+        self.the_objects.put(key, b"the bytes")
+        new = NewDocument(partition, document_id, "scan.pdf", key)
+        self.the_ledger.begin(new, "1", "parser-1")
+        self.the_ledger.fail(tenant, document_id, 1, Reason("corrupt", "it is.", "split"))
+        document = self.the_ledger.get(tenant, document_id)
+        assert document
+        return document

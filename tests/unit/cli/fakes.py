@@ -31,6 +31,8 @@ class FakeApi:
     requests: list[httpx.Request] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     hits: list[dict[str, Any]] = field(default_factory=list)
+    failures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    troubled: list[dict[str, Any]] = field(default_factory=list)
     override: Callable[[httpx.Request], httpx.Response | None] = lambda request: None
     page: int = 2
 
@@ -51,6 +53,11 @@ class FakeApi:
                 return self._list(request.url.params)
             case "GET", ["documents", document_id]:
                 return self._get(document_id)
+            case "GET", ["documents", document_id, "failures"]:
+                known = self.failures.get(document_id, {"failures": []})
+                return httpx.Response(200, json={"document_id": document_id, **known})
+            case "POST", ["redrive"]:
+                return self._redrive(json.loads(request.content))
             case "DELETE", ["documents", document_id]:
                 found = self.documents.pop(document_id, None)
                 return httpx.Response(204) if found else not_found(document_id)
@@ -126,6 +133,15 @@ class FakeApi:
             },
         )
 
+    def _redrive(self, body: dict[str, Any]) -> httpx.Response:
+        self.bodies.append(body)
+        if body.get("document_id") and body["document_id"] not in self.documents:
+            return not_found(body["document_id"])
+        start = int(body.get("cursor", "0"))
+        end = start + self.page
+        cursor = str(end) if end < len(self.troubled) else None
+        return httpx.Response(200, json={"documents": self.troubled[start:end], "cursor": cursor})
+
     def _put(self, request: httpx.Request) -> httpx.Response:
         assert "x-api-key" not in request.headers, "the bucket must not see the key"
         assert "content-length" in request.headers, "S3 takes no chunked PUT"
@@ -176,6 +192,19 @@ def problem(status: int, code: str, detail: str) -> httpx.Response:
 
 def not_found(document_id: str) -> httpx.Response:
     return problem(404, "not_found", f"there is no document {document_id}.")
+
+
+def redriven(document_id: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "document_id": document_id,
+        "collection": "default",
+        "filename": f"{document_id}.md",
+        "status": "processing",
+        "chunks": 3,
+        "split_again": False,
+        "skipped": None,
+        **fields,
+    }
 
 
 def hit(rank: int = 1, **fields: Any) -> dict[str, Any]:
@@ -256,7 +285,7 @@ class FakeSession:
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     available_profiles: tuple[str, ...] = ("prod",)
 
-    def client(self, service: str, endpoint_url: str | None = None) -> Any:
+    def client(self, service: str, endpoint_url: str | None = None, **options: Any) -> Any:
         self.asked.append((service, endpoint_url))
         return self.clients[service]
 

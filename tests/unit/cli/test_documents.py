@@ -25,6 +25,60 @@ def test_status_shows_counts_and_reason() -> None:
         assert shown in result.stdout
 
 
+FAILURES = {
+    "failures": [
+        {
+            "generation": 2,
+            "reason": {
+                "code": "throttled",
+                "message": "the model was busy.",
+                "stage": "embed",
+                "page": 3,
+                "chunk": 7,
+            },
+            "attempts": 5,
+            "first": "2026-01-01T10:00:00.000Z",
+            "last": "2026-01-01T10:31:00.000Z",
+        }
+    ],
+    "failed_chunks": [
+        {"first": 7, "count": 3, "code": "throttled"},
+        {"first": 12, "count": 1, "code": "embedding_failed"},
+    ],
+    "failed_chunks_cut": True,
+}
+
+
+def test_status_of_a_partial_document_tells_what_failed_how_often_and_when() -> None:
+    api = FakeApi(failures={"d1": FAILURES})
+    api.add("d1", status="partial")
+    result = run(outside(api), "status", "d1")
+    assert result.exit_code == 1
+    assert "failed chunks: 7–9 (throttled), 12 (embedding_failed), …" in result.stdout
+    shown = result.stdout.splitlines()[-1].split(maxsplit=8)
+    assert shown[:4] == ["embed", "throttled", "2", "5"]
+    assert shown[4:8] == ["2026-01-01", "10:00", "2026-01-01", "10:31"]
+    assert shown[8].rstrip() == "page 3, chunk 7: the model was busy."
+
+
+def test_status_of_a_healthy_document_asks_for_no_failures() -> None:
+    api = FakeApi(failures={"d1": FAILURES})
+    api.add("d1")
+    assert "throttled" not in run(outside(api), "status", "d1").stdout
+    assert len(api.requests) == 1
+
+
+def test_status_shows_no_more_failures_than_fit_a_screen_and_says_so() -> None:
+    many = FAILURES["failures"] * 25
+    api = FakeApi(failures={"d1": {**FAILURES, "failures": many}})
+    api.add("d1", status="failed")
+    assert "5 more failures" in run(outside(api), "status", "d1").stdout
+    told = json.loads(run(outside(api), "status", "d1", "--json").stdout)
+    assert len(told["failures"]) == 25
+    assert told["failed_chunks"] == FAILURES["failed_chunks"]
+    assert told["status"] == "failed"
+
+
 def test_status_as_json_is_the_api_s_answer() -> None:
     api = FakeApi()
     api.add("d1", something_new={"x": 1})

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import typer
 
-from ragline.cli.logs import _milliseconds, _short, read
+from ragline.cli.logs import _short, read
 from ragline.cli.outside import Outside
+from ragline.cli.since import moment
 from tests.unit.cli.aws_clients import session, stubbed
 from tests.unit.cli.fakes import Clock, FakeCloud, FakeLocal, outside, run
 
@@ -139,13 +140,18 @@ def test_following_shows_each_line_once_as_it_comes() -> None:
 
 @pytest.mark.parametrize(("since", "ago"), [("30s", 30), ("10m", 600), ("2h", 7200), ("1d", 86400)])
 def test_since_reads_a_span_of_time(since: str, ago: int) -> None:
-    assert _milliseconds(since, NOW) == int((NOW.timestamp() - ago) * 1000)
+    assert moment(since, NOW) == NOW - timedelta(seconds=ago)
 
 
-@pytest.mark.parametrize("since", ["", "10", "m", "yesterday", "-5m"])
+def test_since_takes_a_time_without_zone_as_of_this_machine() -> None:
+    assert moment("2026-01-01T00:00:00+02:00", NOW) == NOW - timedelta(hours=2)
+    assert moment("2026-01-01", NOW) == datetime(2026, 1, 1).astimezone()
+
+
+@pytest.mark.parametrize("since", ["", "10", "m", "yesterday", "-5m", "999999d"])
 def test_since_refuses_anything_else(since: str) -> None:
     with pytest.raises(typer.BadParameter):
-        _milliseconds(since, NOW)
+        moment(since, NOW)
 
 
 def test_memory_that_a_local_cloud_does_not_measure_is_not_shown_as_nothing() -> None:

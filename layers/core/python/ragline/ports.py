@@ -6,13 +6,15 @@ translate foreign exceptions, so nothing else crosses these lines.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ragline.domain.chunks import Candidate, Filter, Part, Row
 from ragline.domain.documents import Document, Partition, Reason, Status
-from ragline.domain.ledger import ChunkState, DocumentPage, Failure, NewDocument
-from ragline.domain.messages import IndexOp, PageRange
+from ragline.domain.ledger import Audit, ChunkState, DocumentPage, Failure, NewDocument, Work
+from ragline.domain.lifecycle import Record
+from ragline.domain.messages import IndexOp, PageWork
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,8 +48,8 @@ class Embedder(Protocol):
 class Objects(Protocol):
     """The documents bucket."""
 
-    def get(self, key: str) -> bytes | None:
-        """The object's bytes; None if there is none."""
+    def get(self, key: str, etag: str = "") -> bytes | None:
+        """The object's bytes; None if there is none, or it is not of the version ``etag``."""
 
     def size(self, key: str) -> int | None:
         """The object's size in bytes; None if there is none."""
@@ -71,15 +73,27 @@ class Objects(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Messages that wait, are held back or are in hand, by queue; the counts are approximate."""
+
+    pages: int = 0
+    chunks: int = 0
+    index_ops: int = 0
+
+
 class Queues(Protocol):
     """The queues that the pipeline writes to. A send that fails in part is retried, then raises."""
 
-    def send_parts(self, parts: Sequence[Part]) -> None: ...
+    def send_parts(self, parts: Sequence[Part], *, nonce: str = "") -> None:
+        """``nonce`` marks work that is asked for anew; see ``messages.Envelope``."""
 
-    def send_ranges(self, ranges: Sequence[PageRange]) -> None: ...
+    def send_pages(self, work: Sequence[PageWork]) -> None: ...
 
     def send_ops(self, ops: Sequence[IndexOp]) -> None:
         """In order within each partition."""
+
+    def backlog(self) -> Backlog: ...
 
 
 class VectorIndex(Protocol):
@@ -105,6 +119,12 @@ class VectorIndex(Protocol):
 
     def count(self, partition: Partition, document_id: str | None = None) -> int:
         """Rows of the partition, or of one document in it; 0 for a partition never written."""
+
+    def partitions(self) -> list[Partition]:
+        """Those that were ever written, sorted."""
+
+    def entries(self, partition: Partition) -> Iterator[tuple[str, int, int]]:
+        """``(document_id, generation, ordinal)`` of every row, in no order; repeated as it is."""
 
 
 class Ledger(Protocol):
@@ -149,8 +169,15 @@ class Ledger(Protocol):
 
         The same sequencer again returns the document as it is (a redelivery); None if the event is
         older than one already seen, or the document was deleted after the object was written.
-        Creates the document if it is unknown (a file dropped by any S3 client).
+        Creates the document if it is unknown (a file dropped by any S3 client). Another
+        ``fingerprint`` than an unfinished generation's starts the next one; '' is no other.
+
+        Raises:
+            MalformedMessage, WriteConflict: as ``lifecycle.begun`` says.
         """
+
+    def identify(self, document: Document, checksum: str) -> None:
+        """Record what bytes the generation is of: their SHA-256 in hexadecimal."""
 
     def plan_ranges(self, document: Document, ranges: int, pages: int) -> None:
         """Record in how many page ranges (≥ 1) and pages (0: none) the generation is split."""
@@ -188,8 +215,41 @@ class Ledger(Protocol):
     ) -> None:
         """End a generation as failed with its reason; a live older generation stays live."""
 
+    def retry(self, document: Document) -> Document | None:
+        """Set a failed or partial generation under way again; None if it is neither any more."""
+
+    def reopen(self, document: Document, ordinals: Sequence[int]) -> bool:
+        """Make failed chunks pending again, exactly once each; others are left.
+
+        False if the generation is not under way: then nothing, or not all, was done.
+        """
+
+    def expire(self, tenant: str, document_id: str, reason: Reason) -> bool:
+        """End as failed a document whose upload never came; False if it came, or may still."""
+
+    def renew(self, document: Document, *, repaired: bool) -> None:
+        """Prolong the lease of a document; ``repaired`` if it was set going again."""
+
+    def overdue(self, limit: int = 100) -> Sequence[Record]:
+        """Documents, of any tenant, whose lease is over; those over longest first."""
+
+    def troubled(
+        self, tenant: str, *, since: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> DocumentPage:
+        """Failed and partial documents of a tenant, by the time they became so, oldest first.
+
+        Raises:
+            InvalidRequest: the cursor is not one that this method gave, or ``since`` no time.
+        """
+
+    def work(self, document: Document) -> Work:
+        """The records of the document's generation, strongly consistent."""
+
     def record_failure(self, tenant: str, document_id: str, failure: Failure) -> None:
-        """Keep a failure for people to read; the same stage, code and place once, counted."""
+        """Keep a failure for people to read; the same stage, code and place once, counted.
+
+        A ``failure.letter`` that was recorded last is not counted again.
+        """
 
     def failures(self, tenant: str, document_id: str) -> Sequence[Failure]: ...
 
@@ -198,6 +258,18 @@ class Ledger(Protocol):
 
         With a ``sequencer`` (the object was removed) an event older than the latest is ignored.
         """
+
+    def forget(self, tenant: str, document_id: str, below: int) -> None:
+        """Drop the chunk and range records of generations below ``below``.
+
+        Where the document is deleted and this was all of it, nothing of it is pending any more.
+        """
+
+    def audit(self) -> Iterator[Audit]:
+        """Every document of every tenant, deleted ones too, with all its records."""
+
+    def recount(self, document: Document) -> None:
+        """Set the generation's counts to what its records say, if nothing moves meanwhile."""
 
     def metadata_fields(self, partition: Partition) -> frozenset[str]:
         """The names of all metadata fields that documents of the collection have or had."""

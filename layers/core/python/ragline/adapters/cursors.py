@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import re
 
-from ragline.domain.documents import Document, Partition
+from ragline.domain.documents import Document, Partition, Status
 from ragline.domain.errors import InvalidRequest
 
 _CHECK_BYTES = 6
@@ -21,6 +21,15 @@ _SORT_KEY = re.compile(r"[0-9T:.-]{23}Z#([A-Za-z0-9][A-Za-z0-9_-]{0,127})")
 def sort_key(document: Document) -> str:
     """Where a document stands in its collection's listing; sorts by time of creation."""
     return f"{document.created_at}#{document.document_id}"
+
+
+def trouble_key(document: Document) -> str:
+    """Where a failed or partial document stands among its tenant's; sorts by when it became so.
+
+    That is not ``updated_at``: a late chunk moves it, and a place that moves is missed by pages.
+    """
+    mark = "indexed" if document.status is Status.PARTIAL else Status.FAILED.value
+    return f"{document.timings.get(mark, document.updated_at)}#{document.document_id}"
 
 
 def encode_cursor(partition: Partition, key: str) -> str:

@@ -14,15 +14,15 @@ floats, JSON gives back exactly what was put in.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import asdict, fields
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
-from ragline.adapters.cursors import sort_key
+from ragline.adapters.cursors import sort_key, trouble_key
 from ragline.domain.documents import Document, Partition, Progress, Reason, Status
-from ragline.domain.ledger import ChunkState, Failure
-from ragline.domain.lifecycle import Record, bounded
-from ragline.domain.times import iso
+from ragline.domain.ledger import ChunkState, Failure, Work
+from ragline.domain.lifecycle import TROUBLED, Record, bounded
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -30,20 +30,21 @@ if TYPE_CHECKING:
     Item: TypeAlias = dict[str, AttributeValueTypeDef]
 
 BY_COLLECTION = "ByCollection"
+BY_STATUS = "ByStatus"
 
 META = "META"
 CLAIM = "CLAIM"
 COUNTS = tuple(field.name for field in fields(Progress))
-OPTIONAL = ("GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK", "reason", "chunk_reason", "delete_requested")
+OPTIONAL = (
+    "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK", "reason", "chunk_reason", "delete_requested",
+    "allow_duplicate", "lease_until", "repairs",
+)  # fmt: skip
 """Attributes of META that may be absent; all others are always there."""
 
 _PLAIN = (
     "document_id", "filename", "created_at", "updated_at", "content_type", "checksum",
     "sequencer", "upload_key", "advice", "fingerprint",
 )  # fmt: skip
-
-_UPLOAD_LEASE = timedelta(days=7, hours=1)
-_WORK_LEASE = timedelta(minutes=15)
 
 
 def document_pk(tenant: str, document_id: str) -> str:
@@ -62,6 +63,14 @@ def key(pk: str, sk: str) -> Item:
     return {"PK": {"S": pk}, "SK": {"S": sk}}
 
 
+def leased_pk(status: Status) -> str:
+    return f"STATUS#{status.value}"
+
+
+def troubled_pk(tenant: str) -> str:
+    return f"TENANT#{tenant}#TROUBLED"
+
+
 def chunk_sk(generation: int, ordinal: int) -> str:
     return f"CHUNK#{generation:08d}#{ordinal:09d}"
 
@@ -78,9 +87,8 @@ def failure_sk(generation: int, reason: Reason) -> str:
 def meta_item(record: Record) -> Item:
     """The whole META item.
 
-    Only living documents are in ByCollection, only those that still have to end in ByStatus. The
-    lease there is renewed when the status changes, not with every count: that would write the
-    index twice per batch of chunks. ``updated_at`` moves with every count and is the heartbeat.
+    Only living documents are in ByCollection. ByStatus holds those with a lease, by status and its
+    end; and the failed and partial ones, by tenant and the time they became so.
     """
     document = record.document
     item: Item = {
@@ -101,14 +109,21 @@ def meta_item(record: Record) -> Item:
     if document.status is not Status.DELETED:
         item["GSI1PK"] = {"S": collection_pk(document.partition)}
         item["GSI1SK"] = {"S": sort_key(document)}
-    if not document.terminal:
-        item["GSI2PK"] = {"S": f"STATUS#{document.status.value}"}
-        item["GSI2SK"] = {"S": _lease_until(document)}
+    if record.lease_until:
+        item["GSI2PK"] = {"S": leased_pk(document.status)}
+        item["GSI2SK"] = item["lease_until"] = {"S": record.lease_until}
+    elif document.status in TROUBLED:
+        item["GSI2PK"] = {"S": troubled_pk(document.partition.tenant)}
+        item["GSI2SK"] = {"S": trouble_key(document)}
+    if record.repairs:
+        item["repairs"] = {"N": str(record.repairs)}
+    if document.allow_duplicate:
+        item["allow_duplicate"] = {"BOOL": True}
     if document.reason:
         item["reason"] = reason_value(document.reason)
     if record.chunk_reason:
         item["chunk_reason"] = reason_value(record.chunk_reason)
-    if record.delete_requested:
+    if document.delete_requested:
         item["delete_requested"] = {"BOOL": True}
     return item
 
@@ -125,11 +140,14 @@ def read_record(item: Item) -> Record:
             metadata=json.loads(item["metadata"]["S"]),
             timings=json.loads(item["timings"]["S"]),
             progress=Progress(**{name: int(item[name]["N"]) for name in COUNTS}),
+            allow_duplicate="allow_duplicate" in item,
+            delete_requested="delete_requested" in item,
             reason=_read_reason(item, "reason"),
             **{name: item[name]["S"] for name in _PLAIN},
         ),
-        delete_requested="delete_requested" in item,
         chunk_reason=_read_reason(item, "chunk_reason"),
+        lease_until=_read_lease(item),
+        repairs=int(item["repairs"]["N"]) if "repairs" in item else 0,
     )
 
 
@@ -151,6 +169,23 @@ def read_state(item: Item) -> ChunkState:
     return ChunkState(int(item["state"]["N"]))
 
 
+def read_work(records: Iterable[Item]) -> dict[int, Work]:
+    """Generation → its chunk and range records; records of other kinds are passed over."""
+    ranges: dict[int, dict[int, int]] = defaultdict(dict)
+    chunks: dict[int, dict[int, ChunkState]] = defaultdict(dict)
+    reasons: dict[int, dict[int, Reason]] = defaultdict(dict)
+    for item in records:
+        kind, *place = item["SK"]["S"].split("#")
+        if kind == "RANGE":
+            ranges[int(place[0])][int(place[1])] = int(item["chunks"]["N"])
+        elif kind == "CHUNK":
+            generation, ordinal = int(place[0]), int(place[1])
+            chunks[generation][ordinal] = read_state(item)
+            if reason := _read_reason(item, "reason"):
+                reasons[generation][ordinal] = reason
+    return {one: Work(ranges[one], chunks[one], reasons[one]) for one in {*ranges, *chunks}}
+
+
 def range_item(document: Document, number: int, chunks: int, pages: int, at: str) -> Item:
     pk = document_pk(document.partition.tenant, document.document_id)
     return {
@@ -168,6 +203,7 @@ def read_failure(item: Item) -> Failure:
         attempts=int(item["attempts"]["N"]),
         first=item["first"]["S"],
         last=item["last"]["S"],
+        letter=item["letter"]["S"] if "letter" in item else "",
     )
 
 
@@ -175,11 +211,13 @@ def reason_value(reason: Reason) -> AttributeValueTypeDef:
     return {"S": json.dumps(asdict(bounded(reason)))}
 
 
+def _read_lease(item: Item) -> str:
+    """Until version 0.1 the end of a lease was kept in the index alone."""
+    if "lease_until" in item:
+        return item["lease_until"]["S"]
+    leased = "GSI2PK" in item and item["GSI2PK"]["S"].startswith("STATUS#")
+    return item["GSI2SK"]["S"] if leased else ""
+
+
 def _read_reason(item: Item, name: str) -> Reason | None:
     return Reason(**json.loads(item[name]["S"])) if name in item else None
-
-
-def _lease_until(document: Document) -> str:
-    awaiting = document.status is Status.AWAITING_UPLOAD
-    lease = _UPLOAD_LEASE if awaiting else _WORK_LEASE
-    return iso(datetime.fromisoformat(document.updated_at) + lease)

@@ -9,7 +9,7 @@ record is still as it was read: so a count moves exactly when a record does, who
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ragline.adapters import dynamodb_items as items
@@ -17,8 +17,9 @@ from ragline.adapters import dynamodb_writes as writes
 from ragline.adapters.backoff import Backoff
 from ragline.adapters.cursors import decode_cursor, encode_cursor
 from ragline.adapters.dynamodb_table import TRANSACTION, Table, Written
+from ragline.adapters.dynamodb_upkeep import Upkeep
 from ragline.domain import lifecycle
-from ragline.domain.documents import Document, Partition, Reason, Status
+from ragline.domain.documents import TERMINAL, Document, Partition, Reason, Status
 from ragline.domain.errors import Throttled, WriteConflict
 from ragline.domain.ledger import ChunkState, DocumentPage, Failure, NewDocument
 from ragline.domain.lifecycle import MAX_FAILURES, Record
@@ -32,12 +33,17 @@ if TYPE_CHECKING:
 _STATE = ("status", "generation", "sequencer", "delete_requested")
 """What every rule looks at; rules that look at counts guard those as well."""
 
+TERMINAL_OR_IDLE = sorted({*TERMINAL, Status.AWAITING_UPLOAD})
+"""Statuses in which no chunk is made pending: nobody would take it up."""
+
+_FAILURES_KEPT = timedelta(days=90)
+
 _PAGE = 100
 _PAGES_PER_LIST = 10
 _EARLIEST, _LATEST = "0", "9"
 
 
-class DynamoLedger:
+class DynamoLedger(Upkeep):
     """``ports.Ledger``. Threads may share it, as they may its client."""
 
     def __init__(
@@ -72,6 +78,13 @@ class DynamoLedger:
             whole=True,
         )
         return record.document if record else None
+
+    def identify(self, document: Document, checksum: str) -> None:
+        self._change(
+            document.partition.tenant,
+            document.document_id,
+            lambda old: lifecycle.identified(old, document.generation, checksum, self._now()),
+        )
 
     def plan_ranges(self, document: Document, ranges: int, pages: int) -> None:
         self._change(
@@ -201,31 +214,61 @@ class DynamoLedger:
         last = encode_cursor(partition, start["GSI1SK"]["S"]) if start else None
         return DocumentPage(found, last)
 
-    def record_failure(self, tenant: str, document_id: str, failure: Failure) -> None:
-        now = self._now()
-        sk = items.failure_sk(failure.generation, failure.reason)
-        self._table.apply(
-            {
-                "TableName": self._table.name,
-                "Key": items.key(items.document_pk(tenant, document_id), sk),
-                "UpdateExpression": (
-                    "SET #first = if_not_exists(#first, :first), #last = :last, "
-                    "#reason = :reason ADD #attempts :attempts"
-                ),
-                "ExpressionAttributeNames": {
-                    "#first": "first",
-                    "#last": "last",
-                    "#reason": "reason",
-                    "#attempts": "attempts",
-                },
-                "ExpressionAttributeValues": {
-                    ":first": {"S": failure.first or now},
-                    ":last": {"S": failure.last or now},
-                    ":reason": items.reason_value(failure.reason),
-                    ":attempts": {"N": str(failure.attempts)},
-                },
-            }
+    def retry(self, document: Document) -> Document | None:
+        _, record = self._change(
+            document.partition.tenant,
+            document.document_id,
+            lambda old: lifecycle.retried(old, document.generation, self._now()),
+            guard=(*_STATE, *items.COUNTS),
         )
+        return record.document if record else None
+
+    def reopen(self, document: Document, ordinals: Sequence[int]) -> bool:
+        now = self.get(document.partition.tenant, document.document_id)
+        if now is None or now.terminal or not now.wants(document.generation):
+            return False  # asked here as well, since writes only ask when a chunk has failed
+        step = TRANSACTION - 1  # META is one of them
+        wanted = sorted(set(ordinals))
+        runs = (wanted[start : start + step] for start in range(0, len(wanted), step))
+        return all(self._reopen(document, run) for run in runs)
+
+    def expire(self, tenant: str, document_id: str, reason: Reason) -> bool:
+        _, record = self._change(
+            tenant, document_id, lambda old: lifecycle.expired(old, reason, self._now())
+        )
+        return record is not None
+
+    def renew(self, document: Document, *, repaired: bool) -> None:
+        self._change(
+            document.partition.tenant,
+            document.document_id,
+            lambda old: lifecycle.renewed(old, document.generation, repaired, self._now()),
+            guard=(*_STATE, "lease_until"),
+        )
+
+    def forget(self, tenant: str, document_id: str, below: int) -> None:
+        self._drop_records(tenant, document_id, below)
+        self._change(tenant, document_id, lambda old: lifecycle.purged(old, below - 1))
+
+    def recount(self, document: Document) -> None:
+        def rule(old: Record | None) -> Record | None:
+            # Read after META: a record that moves meanwhile moves what is guarded; the time too,
+            # since moves can make up for one another in the counts.
+            return lifecycle.recounted(old, document.generation, self.work(document).counts())
+
+        self._change(
+            document.partition.tenant,
+            document.document_id,
+            rule,
+            guard=(*_STATE, *items.COUNTS, "updated_at"),
+        )
+
+    def record_failure(self, tenant: str, document_id: str, failure: Failure) -> None:
+        sk = items.failure_sk(failure.generation, failure.reason)
+        key = items.key(items.document_pk(tenant, document_id), sk)
+        ttl = int((self._clock() + _FAILURES_KEPT).timestamp())
+        # False: this very letter was counted before.
+        self._table.update(writes.count_failure(self._table.name, key, failure, self._now(), ttl))
 
     def failures(self, tenant: str, document_id: str) -> Sequence[Failure]:
         """The newest generation's first; at most ``MAX_FAILURES``."""
@@ -267,7 +310,7 @@ class DynamoLedger:
             raw = self._table.get(items.document_pk(tenant, document_id), items.META)
             old = items.read_record(raw) if raw else None
             new = rule(old)
-            if new is None or new is old:
+            if new is None or new == old:
                 return old, new
             if first:
                 first()
@@ -302,6 +345,23 @@ class DynamoLedger:
                     for n in moving
                 ]
             )
+            if last in {"done", "refused"}:
+                return last == "done"
+        raise _gave_up(document, last)
+
+    def _reopen(self, document: Document, ordinals: Sequence[int]) -> bool:
+        """Make the failed chunks of one transaction pending; False if the work is not under way."""
+        last: Written = "conflict"
+        name = self._table.name
+        for _ in self._table.backoff.attempts():
+            present = self._states(document, ordinals)
+            moving = [n for n in ordinals if present.get(n) is ChunkState.FAILED]
+            if not moving:
+                return True
+            counts = {"failed": -len(moving)}
+            meta = writes.add_counts(name, document, counts, self._now(), unless=TERMINAL_OR_IDLE)
+            drops = [writes.drop_failed(name, document, n) for n in moving]
+            last = self._table.transact([meta, *drops])
             if last in {"done", "refused"}:
                 return last == "done"
         raise _gave_up(document, last)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
         QueryOutputTypeDef,
         TransactWriteItemTypeDef,
         UpdateTypeDef,
+        WriteRequestOutputTypeDef,
     )
 
     from ragline.adapters.dynamodb_items import Item
 
 BATCH_READ = 100
 """Items that DynamoDB reads in one BatchGetItem."""
+
+BATCH_WRITE = 25
+"""Items that DynamoDB writes in one BatchWriteItem."""
 
 TRANSACTION = 100
 """Items that DynamoDB writes in one TransactWriteItems."""
@@ -60,6 +65,46 @@ class Table:
         with translated(self._what):
             asked: QueryInputTypeDef = {"TableName": self.name, **request}  # type: ignore[typeddict-item]
             return self._client.query(**asked)
+
+    def query_all(self, **request: object) -> Iterator[Item]:
+        """Every item that ``query`` finds, page by page."""
+        start: dict[str, object] = {}
+        while True:
+            answer = self.query(**request, **start)
+            yield from answer["Items"]
+            last = answer.get("LastEvaluatedKey")
+            if not last:
+                return
+            start = {"ExclusiveStartKey": last}
+
+    def scan(self, sk: str) -> Iterator[Item]:
+        """The keys of every item whose sort key is ``sk``, page by page."""
+        start: dict[str, Any] = {}
+        while True:
+            with translated(self._what):
+                answer = self._client.scan(
+                    TableName=self.name,
+                    FilterExpression="SK = :sk",
+                    ExpressionAttributeValues={":sk": {"S": sk}},
+                    ProjectionExpression="PK, SK",
+                    ConsistentRead=True,
+                    **start,
+                )
+            yield from answer["Items"]
+            last = answer.get("LastEvaluatedKey")
+            if not last:
+                return
+            start = {"ExclusiveStartKey": last}
+
+    def delete_all(self, keys: Iterable[Item]) -> None:
+        """Delete these items; absent ones are no error.
+
+        Raises:
+            Throttled: some were not deleted however often we asked.
+        """
+        left = iter(keys)
+        while some := list(islice(left, BATCH_WRITE)):
+            self._delete_batch(some)
 
     def put(self, put: PutTypeDef) -> bool:
         """False if its condition did not hold, or another writer was at the item."""
@@ -116,6 +161,18 @@ class Table:
             if not isinstance(error, (WriteConflict, Throttled, ServiceUnavailable)):
                 raise error
         return "throttled" if any(isinstance(e, Throttled) for e in errors) else "conflict"
+
+    def _delete_batch(self, keys: Sequence[Item]) -> None:
+        pending: Sequence[WriteRequestOutputTypeDef] = [
+            {"DeleteRequest": {"Key": {"PK": one["PK"], "SK": one["SK"]}}} for one in keys
+        ]
+        for _ in self.backoff.attempts():
+            with translated(self._what):
+                answer = self._client.batch_write_item(RequestItems={self.name: pending})
+            pending = answer.get("UnprocessedItems", {}).get(self.name, [])
+            if not pending:
+                return
+        raise Throttled(f"{self._what}: {len(pending)} items stayed undeleted.")
 
     def _batch(self, keys: Sequence[Item]) -> Iterator[Item]:
         pending = list(keys)

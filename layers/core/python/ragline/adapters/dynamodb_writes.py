@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ragline.adapters import dynamodb_items as items
 from ragline.domain.documents import Document, Reason, Status
-from ragline.domain.ledger import ChunkState
+from ragline.domain.ledger import ChunkState, Failure
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import PutTypeDef, TransactWriteItemTypeDef, UpdateTypeDef
@@ -47,13 +47,14 @@ def update_unchanged(table: str, raw: Item, item: Item, guard: Sequence[str]) ->
             sets.append(f"#{name} = :new_{name}")
     removes = [name for name in items.OPTIONAL if name in raw and name not in item]
     names |= {f"#{name}": name for name in removes}
-    update = f"SET {', '.join(sets)}"
+    # A clause that names nothing is a syntax error.
+    clauses = [f"SET {', '.join(sets)}"] if sets else []
     if removes:
-        update += " REMOVE " + ", ".join(f"#{name}" for name in removes)
+        clauses.append("REMOVE " + ", ".join(f"#{name}" for name in removes))
     return {
         "TableName": table,
         "Key": {"PK": item["PK"], "SK": item["SK"]},
-        "UpdateExpression": update,
+        "UpdateExpression": " ".join(clauses),
         "ConditionExpression": condition,
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": values,
@@ -84,21 +85,36 @@ def put_chunk(
     }
 
 
+def drop_failed(table: str, document: Document, ordinal: int) -> TransactWriteItemTypeDef:
+    """Make one chunk pending again, if it has failed."""
+    pk = items.document_pk(document.partition.tenant, document.document_id)
+    return {
+        "Delete": {
+            "TableName": table,
+            "Key": items.key(pk, items.chunk_sk(document.generation, ordinal)),
+            "ConditionExpression": "#state = :failed",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": {":failed": {"N": str(ChunkState.FAILED.value)}},
+        }
+    }
+
+
 def add_counts(
     table: str,
     document: Document,
     counts: Mapping[str, int],
     now: str,
     chunk_reason: Reason | None = None,
+    unless: Collection[Status] = (Status.DELETED, Status.AWAITING_UPLOAD),
 ) -> TransactWriteItemTypeDef:
-    """Move counts of META, if it still wants this generation (in the sense of ``wants``)."""
+    """Move counts of META, if it is still of this generation and in none of these statuses.
+
+    Those given are the ones in which no generation is wanted (in the sense of ``wants``).
+    """
     values: Item = {f":{name}": {"N": str(by)} for name, by in counts.items()}
-    values |= {
-        ":generation": {"N": str(document.generation)},
-        ":deleted": {"S": Status.DELETED.value},
-        ":awaiting": {"S": Status.AWAITING_UPLOAD.value},
-        ":now": {"S": now},
-    }
+    values |= {f":unless_{status.value}": {"S": status.value} for status in unless}
+    values |= {":generation": {"N": str(document.generation)}, ":now": {"S": now}}
+    statuses = ", ".join(f":unless_{status.value}" for status in unless)
     # Some counts are reserved words of DynamoDB's expressions, so every name has a placeholder.
     names = {f"#{name}": name for name in ("status", "generation", "updated_at", *counts)}
     update = "SET #updated_at = :now"
@@ -112,13 +128,37 @@ def add_counts(
             "TableName": table,
             "Key": items.key(pk, items.META),
             "UpdateExpression": f"{update} ADD {', '.join(f'#{name} :{name}' for name in counts)}",
-            "ConditionExpression": (
-                "#generation = :generation AND NOT #status IN (:deleted, :awaiting)"
-            ),
+            "ConditionExpression": f"#generation = :generation AND NOT #status IN ({statuses})",
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": values,
         }
     }
+
+
+def count_failure(table: str, key: Item, failure: Failure, now: str, ttl: int) -> UpdateTypeDef:
+    """Count one kind of failure once more, unless the letter that tells of it was the last one."""
+    update: UpdateTypeDef = {
+        "TableName": table,
+        "Key": key,
+        "UpdateExpression": (
+            "SET #first = if_not_exists(#first, :first), #last = :last, "
+            "#reason = :reason, #letter = :letter, #ttl = :ttl ADD #attempts :attempts"
+        ),
+        "ExpressionAttributeNames": {
+            f"#{name}": name for name in ("first", "last", "reason", "letter", "ttl", "attempts")
+        },
+        "ExpressionAttributeValues": {
+            ":first": {"S": failure.first or now},
+            ":last": {"S": failure.last or now},
+            ":reason": items.reason_value(failure.reason),
+            ":letter": {"S": failure.letter},
+            ":ttl": {"N": str(ttl)},
+            ":attempts": {"N": str(failure.attempts)},
+        },
+    }
+    if failure.letter:
+        update["ConditionExpression"] = "attribute_not_exists(#letter) OR #letter <> :letter"
+    return update
 
 
 def _unchanged(raw: Item, guard: Sequence[str]) -> tuple[str, dict[str, str], Item]:

@@ -29,6 +29,9 @@ COLUMNS = (
 )
 """What a candidate is made of; ``tags`` and ``vector`` are only searched, never read."""
 
+ENTRY = ("document_id", "generation", "ordinal")
+"""What tells a row's chunk."""
+
 
 def schema(dimensions: int) -> pa.Schema:
     """The table's columns. ``chunk_id`` is the unenforced primary key.

@@ -6,7 +6,7 @@ Nothing of LanceDB is imported until an index is built: it takes a second and 10
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ragline.adapters.lance_errors import means_missing, translated
 from ragline.adapters.lance_rows import (
     COLUMNS,
+    ENTRY,
     clean,
     condition,
     literal,
@@ -23,7 +24,7 @@ from ragline.adapters.lance_rows import (
 )
 from ragline.domain.chunks import Candidate, Filter, Row
 from ragline.domain.documents import Partition, check_name
-from ragline.domain.errors import ServiceUnavailable, SetupError
+from ragline.domain.errors import InvalidRequest, ServiceUnavailable, SetupError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +50,9 @@ opens), or with ``MAX_UNINDEXED`` rows outside the keyword index (they are scann
 and scored by other statistics: https://github.com/lance-format/lance/issues/9058). Folding rewrites
 the table, so a large one waits for a 25th of its rows (the commits: as if of 160 rows each).
 """
+
+NAMES_PER_PAGE = 1_000
+ENTRIES_PER_BATCH = 10_000
 
 logger = logging.getLogger(__name__)
 
@@ -185,6 +189,33 @@ class LanceIndex:
                 self._on_table(partition, lambda handle: int(handle.table.count_rows(where))) or 0
             )
 
+    def partitions(self) -> list[Partition]:
+        found: list[Partition] = []
+        token: str | None = None
+        with translated():
+            while True:
+                page = self._connection.list_tables(page_token=token, limit=NAMES_PER_PAGE)
+                found += [one for one in map(_partition, page.tables) if one is not None]
+                token = page.page_token
+                if not token:
+                    return sorted(found, key=lambda one: (one.tenant, one.collection))
+
+    def entries(self, partition: Partition) -> Iterator[tuple[str, int, int]]:
+        """As the port says, of one version of the table: no later commit changes what is seen.
+
+        A batch of rows at a time and three columns of them, whatever the size of the table.
+        """
+        from lancedb.query import LanceEmptyQueryBuilder
+
+        def scan(handle: _Handle) -> Any:
+            query = LanceEmptyQueryBuilder(handle.table).select(list(ENTRY))
+            return query.to_batches(batch_size=ENTRIES_PER_BATCH)
+
+        with translated():
+            for batch in self._on_table(partition, scan) or ():
+                columns = [batch.column(name).to_pylist() for name in ENTRY]
+                yield from zip(*columns, strict=True)
+
     def optimize(self, partition: Partition) -> None:
         """If it is due: fold fragments together, cover all rows by the keyword index, drop old
         versions. It takes 0.5 s at 10,000 rows and seconds at 100,000."""
@@ -293,6 +324,15 @@ def _name(partition: Partition) -> str:
     """The partition's table. Names have no dot, so no two partitions share a table."""
     tenant = check_name(partition.tenant, "tenant")
     return f"{tenant}.{check_name(partition.collection, 'collection')}"
+
+
+def _partition(name: str) -> Partition | None:
+    """The partition whose table it is; None if the table is not one of ours."""
+    tenant, _, collection = name.partition(".")
+    try:
+        return Partition(check_name(tenant, "tenant"), check_name(collection, "collection"))
+    except InvalidRequest:
+        return None
 
 
 def _keyword_index() -> Any:

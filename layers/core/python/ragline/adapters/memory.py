@@ -6,19 +6,28 @@ everything with the process. Each method is atomic, so threads may share them.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from ragline.adapters.cursors import decode_cursor, encode_cursor, sort_key
+from ragline.adapters.cursors import decode_cursor, encode_cursor, sort_key, trouble_key
 from ragline.domain import lifecycle
 from ragline.domain.chunks import Part
 from ragline.domain.documents import Document, Partition, Reason, Status
-from ragline.domain.ledger import ChunkState, DocumentPage, Failure, NewDocument
-from ragline.domain.lifecycle import MAX_FAILURES, Record
-from ragline.domain.messages import IndexOp, PageRange
+from ragline.domain.ledger import (
+    Audit,
+    ChunkState,
+    DocumentPage,
+    Failure,
+    NewDocument,
+    Work,
+)
+from ragline.domain.lifecycle import MAX_FAILURES, TROUBLED, Record
+from ragline.domain.messages import IndexOp, PageWork, PartReady
 from ragline.domain.times import check_time, iso, utc_now
+from ragline.ports import Backlog
 
 _Document = tuple[str, str]
 _Generation = tuple[str, str, int]
@@ -32,7 +41,8 @@ class MemoryLedger:
         self._lock = threading.RLock()
         self._records: dict[_Document, Record] = {}
         self._chunks: dict[_Generation, dict[int, ChunkState]] = {}
-        self._ranges: dict[_Generation, set[int]] = {}
+        self._reasons: dict[_Generation, dict[int, Reason]] = {}
+        self._ranges: dict[_Generation, dict[int, int]] = {}
         self._failures: dict[_Document, dict[tuple[object, ...], Failure]] = {}
         self._claims: dict[tuple[Partition, str], str] = {}
         self._fields: dict[Partition, set[str]] = {}
@@ -104,6 +114,13 @@ class MemoryLedger:
         )
         return record.document if record else None
 
+    def identify(self, document: Document, checksum: str) -> None:
+        self._change(
+            document.partition.tenant,
+            document.document_id,
+            lambda old: lifecycle.identified(old, document.generation, checksum, self._now()),
+        )
+
     def plan_ranges(self, document: Document, ranges: int, pages: int) -> None:
         self._change(
             document.partition.tenant,
@@ -115,9 +132,9 @@ class MemoryLedger:
         with self._lock:
             if not self._wanted(document):
                 return
-            done = self._ranges.setdefault(_generation(document), set())
+            done = self._ranges.setdefault(_generation(document), {})
             if number not in done:
-                done.add(number)
+                done[number] = chunks
                 self._count(document, ranges_done=1, chunks_total=chunks, pages_done=pages)
             self._change(
                 document.partition.tenant,
@@ -143,9 +160,11 @@ class MemoryLedger:
             present.update(dict.fromkeys(moving, state))
             self._count(document, **{which.name.lower(): change for which, change in by.items()})
             if reason and state is ChunkState.FAILED:
+                cause = lifecycle.bounded(reason)
+                reasons = self._reasons.setdefault(_generation(document), {})
+                reasons.update(dict.fromkeys(moving, cause))
                 where = (document.partition.tenant, document.document_id)
-                kept = replace(self._records[where], chunk_reason=lifecycle.bounded(reason))
-                self._records[where] = kept
+                self._records[where] = replace(self._records[where], chunk_reason=cause)
 
     def settle(
         self, tenant: str, document_id: str, generation: int, *, advice: str = ""
@@ -166,18 +185,89 @@ class MemoryLedger:
             lambda old: lifecycle.failed(old, generation, reason, advice, self._now()),
         )
 
+    def retry(self, document: Document) -> Document | None:
+        _, record = self._change(
+            document.partition.tenant,
+            document.document_id,
+            lambda old: lifecycle.retried(old, document.generation, self._now()),
+        )
+        return record.document if record else None
+
+    def reopen(self, document: Document, ordinals: Sequence[int]) -> bool:
+        with self._lock:
+            now = self.get(document.partition.tenant, document.document_id)
+            if now is None or now.terminal or not now.wants(document.generation):
+                return False
+            present = self._chunks.setdefault(_generation(document), {})
+            moving = [n for n in set(ordinals) if present.get(n) is ChunkState.FAILED]
+            for ordinal in moving:
+                del present[ordinal]
+                self._reasons.get(_generation(document), {}).pop(ordinal, None)
+            if moving:
+                self._count(document, failed=-len(moving))
+            return True
+
+    def expire(self, tenant: str, document_id: str, reason: Reason) -> bool:
+        _, record = self._change(
+            tenant, document_id, lambda old: lifecycle.expired(old, reason, self._now())
+        )
+        return record is not None
+
+    def renew(self, document: Document, *, repaired: bool) -> None:
+        self._change(
+            document.partition.tenant,
+            document.document_id,
+            lambda old: lifecycle.renewed(old, document.generation, repaired, self._now()),
+        )
+
+    def overdue(self, limit: int = 100) -> Sequence[Record]:
+        with self._lock:
+            leased = [one for one in self._records.values() if one.lease_until]
+        now = self._now()
+        late = [one for one in leased if one.lease_until <= now]
+        return sorted(late, key=lambda one: one.lease_until)[:limit]
+
+    def troubled(
+        self, tenant: str, *, since: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> DocumentPage:
+        everywhere = Partition(tenant, "")
+        low = check_time(since, "since") if since else ""
+        after = decode_cursor(everywhere, cursor)[0] if cursor else ""
+        with self._lock:
+            documents = [
+                one.document for (owner, _), one in self._records.items() if owner == tenant
+            ]
+        found = sorted(
+            (
+                one
+                for one in documents
+                if one.status in TROUBLED and trouble_key(one) >= low and trouble_key(one) > after
+            ),
+            key=trouble_key,
+        )
+        more = len(found) > limit
+        last = encode_cursor(everywhere, trouble_key(found[limit - 1])) if more else None
+        return DocumentPage(found[:limit], last)
+
+    def work(self, document: Document) -> Work:
+        with self._lock:
+            return self._work(_generation(document))
+
     def record_failure(self, tenant: str, document_id: str, failure: Failure) -> None:
         now, reason = self._now(), lifecycle.bounded(failure.reason)
         kind = (failure.generation, reason.stage, reason.code, reason.page, reason.chunk)
         with self._lock:
             kinds = self._failures.setdefault((tenant, document_id), {})
             before = kinds.get(kind)
+            if before and failure.letter and before.letter == failure.letter:
+                return
             kinds[kind] = Failure(
                 failure.generation,
                 reason,
                 attempts=failure.attempts + (before.attempts if before else 0),
                 first=before.first if before else failure.first or now,
                 last=failure.last or now,
+                letter=failure.letter,
             )
 
     def failures(self, tenant: str, document_id: str) -> Sequence[Failure]:
@@ -192,6 +282,29 @@ class MemoryLedger:
             tenant, document_id, lambda old: lifecycle.removed(old, sequencer, self._now())
         )
         return old.document if old and record and lifecycle.deletes(old, record) else None
+
+    def forget(self, tenant: str, document_id: str, below: int) -> None:
+        with self._lock:
+            for records in (self._chunks, self._reasons, self._ranges):
+                for where in [each for each in records if each[:2] == (tenant, document_id)]:
+                    if where[2] < below:
+                        records.pop(where)
+            self._change(tenant, document_id, lambda old: lifecycle.purged(old, below - 1))
+
+    def audit(self) -> Iterator[Audit]:
+        with self._lock:
+            # Not while the lock is held: whoever reads may take their time, or never come back.
+            told = [self._audit(where) for where in sorted(self._records)]
+        yield from told
+
+    def recount(self, document: Document) -> None:
+        with self._lock:
+            counts = self._work(_generation(document)).counts()
+            self._change(
+                document.partition.tenant,
+                document.document_id,
+                lambda old: lifecycle.recounted(old, document.generation, counts),
+            )
 
     def metadata_fields(self, partition: Partition) -> frozenset[str]:
         with self._lock:
@@ -219,6 +332,22 @@ class MemoryLedger:
             self._records[tenant, document_id] = record
             return old, record
 
+    def _audit(self, where: _Document) -> Audit:
+        record = self._records[where]
+        generations = [each for each in {*self._chunks, *self._ranges} if each[:2] == where]
+        work = {each[2]: found for each in generations if (found := self._work(each)) != Work()}
+        deleted = record.document.status is Status.DELETED
+        return Audit(record.document, work, deleted and bool(record.lease_until))
+
+    def _work(self, generation: _Generation) -> Work:
+        states = dict(self._chunks.get(generation, {}))
+        reasons = self._reasons.get(generation, {})
+        return Work(
+            dict(self._ranges.get(generation, {})),
+            states,
+            {n: reasons[n] for n in states if states[n] is ChunkState.FAILED and n in reasons},
+        )
+
     def _wanted(self, document: Document) -> bool:
         now = self.get(document.partition.tenant, document.document_id)
         return now is not None and now.wants(document.generation)
@@ -233,13 +362,16 @@ class MemoryLedger:
 
 
 class MemoryObjects:
-    """``ports.Objects``; a presigned URL names the key and leads nowhere."""
+    """``ports.Objects``; a presigned URL names the key and leads nowhere. ETags are MD5 sums."""
 
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
 
-    def get(self, key: str) -> bytes | None:
-        return self._objects.get(key)
+    def get(self, key: str, etag: str = "") -> bytes | None:
+        found = self._objects.get(key)
+        if found is None or (etag and etag.strip('"') != _etag(found)):
+            return None
+        return found
 
     def size(self, key: str) -> int | None:
         found = self._objects.get(key)
@@ -263,22 +395,29 @@ class MemoryObjects:
 
 
 class MemoryQueues:
-    """``ports.Queues``; ``parts``, ``ranges`` and ``ops`` hold what was sent, in order."""
+    """``ports.Queues``; ``parts``, ``pages`` and ``ops`` hold what was sent, in order."""
 
     def __init__(self) -> None:
-        self.parts: list[Part] = []
-        self.ranges: list[PageRange] = []
+        self.parts: list[PartReady] = []
+        self.pages: list[PageWork] = []
         self.ops: list[IndexOp] = []
 
-    def send_parts(self, parts: Sequence[Part]) -> None:
-        self.parts.extend(parts)
+    def send_parts(self, parts: Sequence[Part], *, nonce: str = "") -> None:
+        self.parts.extend(PartReady.of(part, nonce) for part in parts)
 
-    def send_ranges(self, ranges: Sequence[PageRange]) -> None:
-        self.ranges.extend(ranges)
+    def send_pages(self, work: Sequence[PageWork]) -> None:
+        self.pages.extend(work)
 
     def send_ops(self, ops: Sequence[IndexOp]) -> None:
         self.ops.extend(ops)
 
+    def backlog(self) -> Backlog:
+        return Backlog(len(self.pages), len(self.parts), len(self.ops))
+
 
 def _generation(document: Document) -> _Generation:
     return (document.partition.tenant, document.document_id, document.generation)
+
+
+def _etag(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()

@@ -6,7 +6,7 @@ import heapq
 import math
 import re
 import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -33,13 +33,15 @@ class MemoryIndex:
     """Exact cosine and Okapi BM25 over every row; nothing is kept between processes."""
 
     def __init__(self) -> None:
-        self._partitions: defaultdict[Partition, dict[str, Row]] = defaultdict(dict)
+        self._partitions: dict[Partition, dict[str, Row]] = {}
 
     def upsert(self, partition: Partition, rows: Sequence[Row]) -> None:
-        self._partitions[partition].update((row.chunk_id, row) for row in rows)
+        if rows:
+            written = self._partitions.setdefault(partition, {})
+            written.update((row.chunk_id, row) for row in rows)
 
     def delete(self, partition: Partition, document_id: str, *, below: int | None = None) -> None:
-        rows = self._partitions[partition]
+        rows = self._partitions.get(partition, {})
         for key, row in list(rows.items()):
             if row.document_id == document_id and (below is None or row.generation < below):
                 del rows[key]
@@ -50,20 +52,30 @@ class MemoryIndex:
     def dense(
         self, partition: Partition, vector: NDArray[np.float32], limit: int, where: Filter
     ) -> list[Candidate]:
-        rows = self._partitions[partition].values()
+        rows = self._rows(partition)
         scored = [(_cosine(row.vector, vector), row) for row in rows if _passes(row, where)]
         return _best(scored, limit)
 
     def bm25(self, partition: Partition, query: str, limit: int, where: Filter) -> list[Candidate]:
         """Scores depend on all rows of the partition, whatever the filter lets through."""
-        rows = list(self._partitions[partition].values())
+        rows = self._rows(partition)
         scores = okapi(tokens(query), [Counter(tokens(row.chunk.text)) for row in rows])
         pairs = zip(scores, rows, strict=True)
         return _best([(s, row) for s, row in pairs if s > 0 and _passes(row, where)], limit)
 
     def count(self, partition: Partition, document_id: str | None = None) -> int:
-        rows = self._partitions[partition].values()
+        rows = self._rows(partition)
         return sum(1 for row in rows if document_id is None or row.document_id == document_id)
+
+    def partitions(self) -> list[Partition]:
+        return sorted(self._partitions, key=lambda one: (one.tenant, one.collection))
+
+    def entries(self, partition: Partition) -> Iterator[tuple[str, int, int]]:
+        for row in self._rows(partition):
+            yield row.document_id, row.generation, row.chunk.ordinal
+
+    def _rows(self, partition: Partition) -> list[Row]:
+        return list(self._partitions.get(partition, {}).values())
 
 
 def okapi(query: Iterable[str], texts: Sequence[Counter[str]]) -> list[float]:

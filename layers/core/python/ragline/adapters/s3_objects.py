@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _KEYS_PER_DELETE = 1_000
 _ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
+_OTHER_VERSION = frozenset({"PreconditionFailed", "412"})
 
 
 class S3Objects:
@@ -30,13 +31,16 @@ class S3Objects:
         self._backoff = backoff or Backoff(tries=6)
         self._what = f"bucket {bucket}"
 
-    def get(self, key: str) -> bytes | None:
+    def get(self, key: str, etag: str = "") -> bytes | None:
+        """As the port says; the bucket's events give an ETag bare, its answers in quotes."""
+        bare = etag.strip('"')
+        condition: dict[str, Any] = {"IfMatch": f'"{bare}"'} if etag else {}
         with translated(self._what):
             try:
-                answer = self._client.get_object(Bucket=self._bucket, Key=key)
+                answer = self._client.get_object(Bucket=self._bucket, Key=key, **condition)
                 return answer["Body"].read()
             except ClientError as error:
-                if error_code(error) in _ABSENT:
+                if error_code(error) in _ABSENT | _OTHER_VERSION:
                     return None
                 raise
 

@@ -17,11 +17,20 @@ from ragline.adapters.backoff import Backoff
 from ragline.domain.chunks import Part
 from ragline.domain.documents import Partition
 from ragline.domain.errors import ServiceUnavailable, TransientError
-from ragline.domain.messages import IndexOp, PageRange, PartReady
+from ragline.domain.messages import IndexOp, PageWork, PartReady
+from ragline.ports import Backlog
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef as Entry
+
+_COUNTS: Sequence[QueueAttributeNameType] = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+"""Those that wait, are in hand, or are held back."""
 
 _BATCH = 10
 _LONGEST_GROUP = 128
@@ -45,12 +54,12 @@ class SqsQueues:
         self._index_ops_url = index_ops_url
         self._backoff = backoff or Backoff(tries=6, first=0.05)
 
-    def send_parts(self, parts: Sequence[Part]) -> None:
-        bodies = [PartReady.of(part).model_dump_json() for part in parts]
+    def send_parts(self, parts: Sequence[Part], *, nonce: str = "") -> None:
+        bodies = [PartReady.of(part, nonce).model_dump_json() for part in parts]
         self._send(self._chunks_url, [{"Id": "", "MessageBody": body} for body in bodies])
 
-    def send_ranges(self, ranges: Sequence[PageRange]) -> None:
-        bodies = [one.model_dump_json() for one in ranges]
+    def send_pages(self, work: Sequence[PageWork]) -> None:
+        bodies = [one.model_dump_json() for one in work]
         self._send(self._pages_url, [{"Id": "", "MessageBody": body} for body in bodies])
 
     def send_ops(self, ops: Sequence[IndexOp]) -> None:
@@ -62,6 +71,18 @@ class SqsQueues:
             wave = [entries[turn] for entries in groups.values() if turn < len(entries)]
             self._send(self._index_ops_url, wave)
 
+    def backlog(self) -> Backlog:
+        return Backlog(
+            pages=self._messages(self._pages_url),
+            chunks=self._messages(self._chunks_url),
+            index_ops=self._messages(self._index_ops_url),
+        )
+
+    def _messages(self, url: str) -> int:
+        with translated(_name(url)):
+            answer = self._client.get_queue_attributes(QueueUrl=url, AttributeNames=_COUNTS)
+        return sum(int(answer["Attributes"][count]) for count in _COUNTS)
+
     def _send(self, url: str, entries: Sequence[Entry]) -> None:
         for batch in _batches(entries):
             self._send_batch(url, batch)
@@ -72,7 +93,7 @@ class SqsQueues:
         Raises:
             ServiceUnavailable: some could not be sent however often we tried; says how many.
         """
-        what = f"queue {url.rsplit('/', 1)[-1]}"
+        what = _name(url)
         for _ in self._backoff.attempts():
             numbered: list[Entry] = [{**one, "Id": str(n)} for n, one in enumerate(batch)]
             with translated(what):
@@ -94,6 +115,10 @@ def group_id(partition: Partition) -> str:
     if len(name) <= _LONGEST_GROUP:
         return name
     return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _name(url: str) -> str:
+    return f"queue {url.rsplit('/', 1)[-1]}"
 
 
 def _ordered(group: str, body: str) -> Entry:

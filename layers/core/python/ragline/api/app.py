@@ -8,7 +8,13 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 import ragline
-from ragline.api import problems, routes_documents, routes_query, routes_system
+from ragline.api import (
+    problems,
+    routes_documents,
+    routes_query,
+    routes_redrive,
+    routes_system,
+)
 from ragline.api.boundary import Boundary, Cors
 from ragline.api.dependencies import Dependencies, known_parameters
 from ragline.api.openapi import DocumentedApp
@@ -34,8 +40,8 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.dependencies = dependencies
-    for router in (routes_system.router, routes_documents.router, routes_query.router):
-        app.include_router(router)
+    for routes in (routes_system, routes_documents, routes_redrive, routes_query):
+        app.include_router(routes.router)
     app.add_exception_handler(RaglineError, problems.on_ragline_error)
     app.add_exception_handler(HTTPException, problems.on_http_exception)
     app.add_exception_handler(RequestValidationError, problems.on_invalid_request)

@@ -106,6 +106,46 @@ FAILURES: Example = {
             "last": _TIME,
         }
     ],
+    "failed_chunks": [{"first": 21, "count": 1, "code": "embedding_failed"}],
+    "failed_chunks_cut": False,
+}
+RETRY: Example = {"code": "throttled", "force": False}
+RETRIED: Example = {
+    "document_id": _ID,
+    "status": "processing",
+    "chunks": 12,
+    "split_again": False,
+}
+REDRIVE: Example = {
+    "collection": "reports",
+    "code": "throttled",
+    "since": "2026-01-31T00:00:00Z",
+    "dry_run": False,
+    "limit": 20,
+}
+REDRIVEN: Example = {
+    "documents": [
+        {
+            "document_id": _ID,
+            "collection": "reports",
+            "filename": "annual-report.pdf",
+            "status": "processing",
+            "chunks": 12,
+            "split_again": False,
+            "skipped": None,
+        },
+        {
+            "document_id": "01JD4Z9B7C8D9E0F1G2H3J4K5M",
+            "collection": "reports",
+            "filename": "scan.pdf",
+            "status": "failed",
+            "chunks": 0,
+            "split_again": False,
+            "skipped": "document '01JD4Z9B7C8D9E0F1G2H3J4K5M': nothing failed with 'throttled', "
+            "but: corrupt (1).",
+        },
+    ],
+    "cursor": None,
 }
 QUERY: Example = {
     "question": "How much did revenue grow?",

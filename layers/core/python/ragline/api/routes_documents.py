@@ -214,13 +214,13 @@ def list_chunks(
 @router.get(
     "/{document_id}/failures",
     summary="What went wrong with a document",
-    responses=answers({200: ("All of it.", examples.FAILURES)}, NotFound),
+    responses=answers({200: ("What is on record.", examples.FAILURES)}, NotFound),
 )
 def list_failures(document_id: DocumentId, deps: Deps, tenant: Tenant) -> schemas.FailureList:
-    found = documents.failures(tenant, document_id, ledger=deps.ledger())
-    return schemas.FailureList(
-        document_id=document_id, failures=[views.failure(one) for one in found]
-    )
+    ledger = deps.ledger()
+    found = documents.failures(tenant, document_id, ledger=ledger)
+    failed = documents.failed_chunks(tenant, document_id, ledger=ledger)
+    return views.failures(document_id, found, failed)
 
 
 @router.delete(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ragline.api import schemas
 from ragline.domain.chunks import Chunk, chunk_id
 from ragline.domain.documents import Document, Reason
 from ragline.domain.ledger import Failure
+from ragline.usecases.documents import FailedChunks
+from ragline.usecases.redrive import RedrivePage
+from ragline.usecases.retry import Retried
 from ragline.usecases.search import Hit, SearchResult
 from ragline.usecases.upload import Registered
 
@@ -55,6 +60,45 @@ def failure(found: Failure) -> schemas.FailureView:
         first=found.first,
         last=found.last,
     )
+
+
+def failures(
+    document_id: str, found: Sequence[Failure], failed: FailedChunks
+) -> schemas.FailureList:
+    return schemas.FailureList(
+        document_id=document_id,
+        failures=[failure(one) for one in found],
+        failed_chunks=[
+            schemas.FailedChunks(first=run.first, count=run.count, code=run.code)
+            for run in failed.runs
+        ],
+        failed_chunks_cut=failed.cut,
+    )
+
+
+def retried(done: Retried) -> schemas.RetriedView:
+    return schemas.RetriedView(
+        document_id=done.document.document_id,
+        status=done.document.status,
+        chunks=done.chunks,
+        split_again=done.split_again,
+    )
+
+
+def redriven(page: RedrivePage) -> schemas.RedriveAnswer:
+    views = [
+        schemas.RedrivenView(
+            document_id=one.document.document_id,
+            collection=one.document.partition.collection,
+            filename=one.document.filename,
+            status=one.document.status,
+            chunks=one.chunks,
+            split_again=one.split_again,
+            skipped=one.skipped or None,
+        )
+        for one in page.documents
+    ]
+    return schemas.RedriveAnswer(documents=views, cursor=page.cursor)
 
 
 def chunk(document_id: str, generation: int, found: Chunk) -> schemas.ChunkView:

@@ -21,6 +21,7 @@ class Answer(BaseModel):
 class Reason(Answer):
     code: str = ""
     message: str = ""
+    stage: str = ""
     page: int | None = None
     chunk: int | None = None
 
@@ -59,6 +60,43 @@ class DocumentView(Answer):
 
 class Listing(Answer):
     documents: list[DocumentView] = Field(default_factory=list)
+    cursor: str | None = None
+
+
+class Failure(Answer):
+    generation: int = 0
+    reason: Reason = Field(default_factory=Reason)
+    attempts: int = 1
+    first: str = ""
+    last: str = ""
+
+
+class FailedChunks(Answer):
+    """``count`` chunks from ordinal ``first`` on, all failed with ``code``."""
+
+    first: int
+    count: int
+    code: str = ""
+
+
+class Failures(Answer):
+    failures: list[Failure] = Field(default_factory=list)
+    failed_chunks: list[FailedChunks] = Field(default_factory=list)
+    failed_chunks_cut: bool = False
+
+
+class Redriven(Answer):
+    document_id: str
+    collection: str = ""
+    filename: str = ""
+    status: str = ""
+    chunks: int = 0
+    split_again: bool = False
+    skipped: str | None = None
+
+
+class RedrivePage(Answer):
+    documents: list[Redriven]
     cursor: str | None = None
 
 

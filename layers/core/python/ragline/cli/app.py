@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import ragline
-from ragline.cli import demo, documents, exits, logs, push, search, stack
+from ragline.cli import demo, doctor, documents, exits, logs, push, redrive, search, stack
 
 app = typer.Typer(
     name="ragline",
@@ -28,10 +28,12 @@ for _command, _panel in (
     (stack.info, "The stack"),
     (stack.env, "The stack"),
     (logs.logs, "The stack"),
+    (doctor.doctor, "The stack"),
     (stack.model, "The stack"),
     (push.push, "Documents"),
     (documents.status, "Documents"),
     (documents.ls, "Documents"),
+    (redrive.redrive, "Documents"),
     (documents.rm, "Documents"),
     (search.search, "Documents"),
 ):

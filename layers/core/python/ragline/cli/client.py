@@ -12,7 +12,17 @@ import httpx
 from pydantic import ValidationError
 
 import ragline
-from ragline.cli.answers import Answer, DocumentView, Hits, Listing, Registered, Upload
+from ragline.cli.answers import (
+    Answer,
+    DocumentView,
+    Failures,
+    Hits,
+    Listing,
+    Redriven,
+    RedrivePage,
+    Registered,
+    Upload,
+)
 from ragline.cli.outside import Outside
 from ragline.cli.target import Address
 from ragline.domain.documents import check_document_id
@@ -28,6 +38,9 @@ from ragline.domain.errors import (
 )
 
 A = TypeVar("A", bound=Answer)
+
+REDRIVE_PAGE = 10
+"""Documents of one request: thousands of chunks each must not outlast API Gateway's patience."""
 
 ATTEMPTS = 6
 QUICK_ATTEMPTS = 2
@@ -98,6 +111,21 @@ class Client:
 
     def document(self, document_id: str) -> DocumentView:
         return self._read(DocumentView, self._send("GET", _document_path(document_id)))
+
+    def failures(self, document_id: str) -> Failures:
+        return self._read(Failures, self._send("GET", f"{_document_path(document_id)}/failures"))
+
+    def redrive(self, body: Mapping[str, Any]) -> Iterator[Redriven]:
+        """What failed tried again, page by page; each document once, though it may fail again."""
+        asked, seen = {"limit": REDRIVE_PAGE, **body}, set[str]()
+        while True:
+            page = self._read(RedrivePage, self._send("POST", "/api/v2/redrive", json=asked))
+            fresh = [one for one in page.documents if one.document_id not in seen]
+            yield from fresh
+            seen.update(one.document_id for one in fresh)
+            if not page.cursor or (page.documents and not fresh):
+                return
+            asked["cursor"] = page.cursor
 
     def delete(self, document_id: str) -> None:
         self._send("DELETE", _document_path(document_id))

@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ragline.cli import exits, options
-from ragline.cli.answers import DocumentView
+from ragline.cli.answers import DocumentView, Failures
 from ragline.cli.client import Client
+from ragline.cli.failures import shown
 from ragline.cli.outside import Outside
 from ragline.cli.screen import Screen, line, status_text
 from ragline.cli.target import Choice, address
@@ -27,13 +28,19 @@ def status(
     endpoint: options.Endpoint = None,
     region: options.Region = None,
 ) -> None:
-    """Say how far a document is, and why if it failed. Exits with 1 if it failed, even in part."""
+    """Say how far a document is, and what of it failed. Exits with 1 if it failed, even in part."""
     outside, screen = Outside.of(ctx), Screen(as_json)
+    failures: Failures | None = None
     with Client(address(Choice(stack, profile, endpoint, region), outside), outside) as client:
         document = client.document(document_id)
-    screen.give(document.raw())
+        failed = document.status in {Status.FAILED, Status.PARTIAL}
+        if failed:
+            failures = client.failures(document_id)
+    screen.give(document.raw() | (failures.raw() if failures else {}))
     screen.show(_details(document))
-    if document.status in {Status.FAILED, Status.PARTIAL}:
+    if failures:
+        screen.show(*shown(failures))
+    if failed:
         raise typer.Exit(exits.FAILED)
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -15,10 +15,10 @@ from rich.text import Text
 from ragline.cli import aws, options
 from ragline.cli.outside import Outside
 from ragline.cli.screen import Screen, line
+from ragline.cli.since import moment
 from ragline.cli.target import Choice, account
 from ragline.domain.errors import NotFound
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 # What every line has and nobody reads; --json shows all of it.
 _UNSHOWN = {"level", "location", "message", "timestamp", "service", "cold_start", "sampling_rate"}
@@ -57,7 +57,7 @@ def logs(
 ) -> None:
     """Show what the functions logged; --json leaves nothing out."""
     outside, screen = Outside.of(ctx), Screen(as_json)
-    start = _milliseconds(since, datetime.now(UTC))
+    start = int(moment(since, datetime.now(UTC)).timestamp() * 1000)
     where = account(Choice(stack, profile, endpoint, region), outside)
     known = aws.function_names(where.client("cloudformation"), where.stack)
     groups = {
@@ -136,18 +136,6 @@ def _short(logical: str) -> str:
 
 def _letters(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _milliseconds(since: str, now: datetime) -> int:
-    if ago := re.fullmatch(r"(\d{1,6})([smhd])", since):
-        return int((now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})).timestamp() * 1000)
-    try:
-        moment = datetime.fromisoformat(since)
-    except ValueError:
-        raise typer.BadParameter(
-            f"--since {since!r}: use 30s, 10m, 2h, 1d or a time in ISO 8601."
-        ) from None
-    return int((moment if moment.tzinfo else moment.astimezone()).timestamp() * 1000)
 
 
 def _fields(message: str) -> dict[str, Any] | None:

@@ -14,6 +14,9 @@ import typer
 if TYPE_CHECKING:
     import httpx
 
+    from ragline.cli.stack_ports import StackPorts
+    from ragline.cli.target import Account
+
 Say = Callable[[str], None]
 
 
@@ -103,11 +106,18 @@ def aws_session(
     )
 
 
+def stack_ports(where: Account) -> StackPorts:
+    from ragline.cli import stack_ports as real
+
+    return real.stack_ports(where)
+
+
 @dataclass(frozen=True)
 class Outside:
     local: Local = field(default_factory=ThisMachine)
     transport: httpx.BaseTransport | None = None
     session: Callable[..., Any] = aws_session
+    ports: Callable[[Account], StackPorts] = stack_ports
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     directory: Callable[[], Path] = Path.cwd
     sleep: Callable[[float], None] = time.sleep

@@ -41,9 +41,9 @@ class Account:
     endpoint_url: str | None
     stack: str
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, **options: Any) -> Any:
         with aws.translated(f"reaching {service}"):
-            return self.session.client(service, endpoint_url=self.endpoint_url)
+            return self.session.client(service, endpoint_url=self.endpoint_url, **options)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -111,7 +112,9 @@ class Document:
     """A document as the ledger knows it. Times are ISO 8601, UTC.
 
     ``generation`` is the one being worked on (0 before the first upload), ``live_generation`` the
-    one that queries see (0 for none). ``progress`` counts ``generation``.
+    one that queries see (0 for none). ``progress`` counts ``generation``. ``checksum`` is the
+    SHA-256 of the bytes of ``generation`` in hexadecimal, '' until it is known.
+    ``delete_requested``: it was deleted through the API, not by the bucket.
     """
 
     partition: Partition
@@ -124,6 +127,7 @@ class Document:
     size: int = 0
     metadata: Metadata = field(default_factory=dict)
     checksum: str = ""
+    allow_duplicate: bool = False
     generation: int = 0
     live_generation: int = 0
     sequencer: str = ""
@@ -132,11 +136,17 @@ class Document:
     reason: Reason | None = None
     advice: str = ""
     fingerprint: str = ""
+    delete_requested: bool = False
     timings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def terminal(self) -> bool:
         return self.status in TERMINAL
+
+    @property
+    def dropped(self) -> bool:
+        """Whether it came by the bucket, unannounced: then its id is made of its key."""
+        return self.document_id == dropped_id(self.upload_key)
 
     def shows(self, generation: int) -> bool:
         """Whether a query may return chunks of this generation."""
@@ -150,6 +160,11 @@ class Document:
         """
         idle = self.status in {Status.DELETED, Status.AWAITING_UPLOAD}
         return not idle and generation == self.generation
+
+
+def dropped_id(key: str) -> str:
+    """The id of a document that no one registered: dropping its key again replaces it."""
+    return f"s3-{hashlib.sha256(key.encode()).hexdigest()[:24]}"
 
 
 def check_name(value: str, what: str) -> str:

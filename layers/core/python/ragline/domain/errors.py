@@ -7,13 +7,16 @@ RaglineError
 │   ├── EncryptedDocument       a password is needed to read it
 │   ├── CorruptDocument         the format is known, the bytes are not readable as such
 │   ├── LimitExceeded           a size, page, chunk or time limit was passed; names the limit
+│   ├── DuplicateContent        another document of the collection holds the same bytes
 │   ├── EmbeddingFailed         a chunk that the model cannot embed
 │   ├── StoredDataLost          chunks or vectors in the bucket are missing or damaged
 │   └── MalformedMessage        a queue message or event that no version of Ragline wrote
 ├── TransientError          retrying can help: raised, retried with backoff, then dead-lettered
 │   ├── Throttled               a service asked us to slow down
 │   ├── ServiceUnavailable      a service failed or could not be reached
-│   └── WriteConflict           another writer was faster; read again and retry
+│   ├── WriteConflict           another writer was faster; read again and retry
+│   ├── OutOfTime               the function's time is nearly over; the rest was not tried
+│   └── NewerMessage            a message that a later version of Ragline wrote
 ├── RequestError            the caller's mistake: a 4xx with a stable code
 │   ├── InvalidRequest          a field is missing, malformed or out of bounds
 │   ├── UnknownField            a filter names a field that no document of the collection has
@@ -70,6 +73,10 @@ class LimitExceeded(PermanentError):
     code = "limit_exceeded"
 
 
+class DuplicateContent(PermanentError):
+    code = "duplicate"
+
+
 class EmbeddingFailed(PermanentError):
     code = "embedding_failed"
 
@@ -98,6 +105,14 @@ class ServiceUnavailable(TransientError):
 
 class WriteConflict(TransientError):
     code = "write_conflict"
+
+
+class OutOfTime(TransientError):
+    code = "out_of_time"
+
+
+class NewerMessage(TransientError):
+    code = "newer_message"
 
 
 class RequestError(RaglineError):
@@ -130,3 +145,11 @@ class SetupError(RaglineError):
     """The installation or its settings are wrong; the message says what to do about it."""
 
     code = "setup_error"
+
+
+def _codes(kind: type[RaglineError]) -> frozenset[str]:
+    return frozenset({kind.code}.union(*map(_codes, kind.__subclasses__())))
+
+
+PERMANENT_CODES = _codes(PermanentError)
+"""The codes of what no retry can mend, as they stand in reasons and failures."""

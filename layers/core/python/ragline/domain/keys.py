@@ -8,12 +8,11 @@ index/                                                                        th
 
 from __future__ import annotations
 
-import hashlib
 import unicodedata
 from dataclasses import dataclass
 
 from ragline.domain.chunks import Part
-from ragline.domain.documents import Partition, check_name, is_document_id
+from ragline.domain.documents import Partition, check_name, dropped_id, is_document_id
 from ragline.domain.errors import InvalidRequest, MalformedMessage
 
 MAX_FILENAME_BYTES = 255
@@ -76,14 +75,27 @@ def parse_upload_key(key: str) -> Upload:
     return Upload(partition, dropped_id(key), filename)
 
 
-def dropped_id(key: str) -> str:
-    """The id of a document that no one registered: dropping its key again replaces it."""
-    return f"s3-{hashlib.sha256(key.encode()).hexdigest()[:24]}"
-
-
 def document_prefixes(partition: Partition, document_id: str) -> tuple[str, str]:
     """Everything derived from a document: its chunks and its vectors, all generations."""
     return f"chunks/{partition}/{document_id}/", f"vectors/{partition}/{document_id}/"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the key of a chunks or vectors object says."""
+
+    partition: Partition
+    document_id: str
+    generation: int
+    name: str
+
+
+def parse_stored_key(key: str) -> Stored | None:
+    """Read the key of a chunks or vectors object; None if it is neither's."""
+    parts = key.split("/")
+    if len(parts) != 6 or parts[0] not in {"chunks", "vectors"} or not parts[4].isdigit():
+        return None
+    return Stored(Partition(parts[1], parts[2]), parts[3], int(parts[4]), parts[5])
 
 
 def part_key(part: Part) -> str:
@@ -104,6 +116,14 @@ def vectors_key(
     partition: Partition, document_id: str, generation: int, fingerprint: str, digest: str
 ) -> str:
     return f"vectors/{partition}/{document_id}/{generation}/{fingerprint}-{digest}.npz"
+
+
+def just_after(sequencer: str) -> str:
+    """A sequencer after this one and before every later one of the bucket's own.
+
+    For an upload that is in the bucket though its event never came.
+    """
+    return normal_sequencer(sequencer) + "0"
 
 
 def normal_sequencer(sequencer: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from ragline.domain.chunks import CHUNKS_PER_PART, ORDINALS_PER_RANGE, Part
 from ragline.domain.documents import Document, Metadata, Partition, Reason
 
 
@@ -19,7 +20,10 @@ class ChunkState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """What is known of a document before its bytes are read."""
+    """What is known of a document before its bytes are read.
+
+    ``upload_seconds`` is how long its bytes may take to arrive.
+    """
 
     partition: Partition
     document_id: str
@@ -29,17 +33,100 @@ class NewDocument:
     size: int = 0
     metadata: Metadata = field(default_factory=dict)
     checksum: str = ""
+    allow_duplicate: bool = False
+    upload_seconds: int = 604_800
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One recorded failure: how often it was seen (``attempts``), ``first`` and ``last`` when."""
+    """One recorded failure: how often it was seen (``attempts``), ``first`` and ``last`` when.
+
+    ``letter`` names the dead letter that tells of it, so that one delivered twice counts once.
+    """
 
     generation: int
     reason: Reason
     attempts: int = 1
     first: str = ""
     last: str = ""
+    letter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How far one generation is, record by record.
+
+    ``ranges``: range number → chunks that it was cut into. ``chunks``: ordinal → state, of those
+    that have one; the others are pending. ``reasons``: ordinal → why, of the failed ones.
+    """
+
+    ranges: Mapping[int, int] = field(default_factory=dict)
+    chunks: Mapping[int, ChunkState] = field(default_factory=dict)
+    reasons: Mapping[int, Reason] = field(default_factory=dict)
+
+    @property
+    def ordinals(self) -> list[int]:
+        """Of every chunk that its ranges were cut into, ascending."""
+        return [
+            number * ORDINALS_PER_RANGE + i
+            for number in sorted(self.ranges)
+            for i in range(self.ranges[number])
+        ]
+
+    @property
+    def failed(self) -> list[int]:
+        """The ordinals of failed chunks, ascending."""
+        return sorted(n for n, state in self.chunks.items() if state is ChunkState.FAILED)
+
+    @property
+    def unfinished(self) -> list[int]:
+        """The ordinals of chunks that are neither indexed nor failed, ascending."""
+        done = {ChunkState.INDEXED, ChunkState.FAILED}
+        return [n for n in self.ordinals if self.chunks.get(n) not in done]
+
+    def counts(self) -> dict[str, int]:
+        """What the document's progress must say, by its field names."""
+        states = list(self.chunks.values())
+        return {
+            "ranges_done": len(self.ranges),
+            "chunks_total": sum(self.ranges.values()),
+            **{state.name.lower(): states.count(state) for state in ChunkState},
+        }
+
+    def parts(
+        self, document: Document, ordinals: Sequence[int], generation: int | None = None
+    ) -> list[Part]:
+        """The parts that hold these chunks, each once, in order.
+
+        Of the document's generation, unless the records are of another ``generation``.
+        """
+        firsts = {
+            (n // ORDINALS_PER_RANGE, n % ORDINALS_PER_RANGE // CHUNKS_PER_PART) for n in ordinals
+        }
+        return [
+            Part(
+                document.partition,
+                document.document_id,
+                generation or document.generation,
+                number * ORDINALS_PER_RANGE + at * CHUNKS_PER_PART,
+                min(CHUNKS_PER_PART, self.ranges.get(number, 0) - at * CHUNKS_PER_PART),
+            )
+            for number, at in sorted(firsts)
+            if self.ranges.get(number, 0) > at * CHUNKS_PER_PART
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """All that the ledger knows of one document, for comparing with what else there is.
+
+    ``work``: generation → its records. ``removal_pending``: it is deleted, and what it left in the
+    index and the bucket may still be there.
+    """
+
+    document: Document
+    work: Mapping[int, Work]
+    removal_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)

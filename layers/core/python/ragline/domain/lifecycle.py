@@ -1,28 +1,35 @@
 """A document's life: which events change it, and into what. Pure; every ledger keeps these rules.
 
 awaiting_upload ─▶ splitting ─▶ processing ─▶ indexed | partial | failed
-        ▲              └─ (no chunks) ──────▶ empty
-        └─ created again ── deleted ◀─ from anywhere
+   ▲    │              ├─ (no chunks) ──────▶ empty        │         │
+   │    └─ (expired) ──┴─ (unreadable) ────▶ failed ─ retried ─▶ splitting or processing
+   └─ created again ── deleted ◀─ from anywhere
 
 Each rule takes the record as it was read and returns the record to write, the very record it was
 given when there is nothing to write, or None when the event is refused.
 
 Deletion and late events. The bucket's sequencers order the versions of one object, but a deletion
-asked for through the API has none. So it keeps the last sequencer seen, and is *requested* until
-the bucket's own ObjectRemoved brings the sequencer that closes the deleted upload's history. Until
-then no ObjectCreated can revive the document (it may be the late event of the deleted upload),
-afterwards a newer one does. ``create`` takes the id into use again at once.
+asked for through the API has none. So it keeps the last sequencer seen, and is *requested*. A
+document that was dropped into the bucket stays so until the bucket's own ObjectRemoved brings the
+sequencer that closes the deleted upload's history: only a newer ObjectCreated revives it then. One
+that was registered stays so until it is registered again: a presigned URL may outlive the deletion.
+
+Leases. A document that has to move on by itself (a deleted one too, until what it left is gone)
+holds a lease from its last change of status. Counts do not renew it, they move ``updated_at``, the
+heartbeat; whoever finds a lease that is over looks at that first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from ragline.domain.documents import SEARCHABLE, Document, Partition, Progress, Reason, Status
-from ragline.domain.errors import InvalidRequest, MalformedMessage
+from ragline.domain.errors import InvalidRequest, MalformedMessage, WriteConflict
 from ragline.domain.keys import normal_sequencer
 from ragline.domain.ledger import ChunkState, NewDocument
+from ragline.domain.times import later
 
 MAX_FAILURES = 1_000
 """Failures that one document shows."""
@@ -34,29 +41,45 @@ MAX_MESSAGE = 2_000
 """Characters of a reason that are kept."""
 
 
+WORK_LEASE = timedelta(minutes=20)
+"""Longer than a splitter's three attempts: 300 s each, one and two minutes apart."""
+
+UPLOAD_GRACE = timedelta(hours=1)
+"""For an upload that began just before its URL expired."""
+
+TROUBLED = frozenset({Status.FAILED, Status.PARTIAL})
+"""Statuses that a retry can mend."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A document, and what only its ledger needs to know of it.
 
-    ``delete_requested``: see above. ``chunk_reason``: why the chunk that failed last did; it
-    becomes the document's reason if the generation ends with failed chunks.
+    ``lease_until`` ('' for none): see above. ``chunk_reason``: why the chunk that failed last did;
+    it becomes the document's reason if the generation ends with failed chunks. ``repairs``: how
+    often it was set going again since its status last changed.
     """
 
     document: Document
-    delete_requested: bool = False
     chunk_reason: Reason | None = None
+    lease_until: str = ""
+    repairs: int = 0
 
 
 def created(old: Record | None, new: NewDocument, now: str) -> Record:
     """A document that awaits its upload; one that is not deleted stays as it is."""
+    lease = later(now, timedelta(seconds=new.upload_seconds) + UPLOAD_GRACE)
     if old is None:
-        return Record(_fresh(new, now))
+        return Record(_fresh(new, now), lease_until=lease)
     if old.document.status is not Status.DELETED:
         return old
     again = replace(
-        _fresh(new, now), generation=old.document.generation, sequencer=old.document.sequencer
+        _fresh(new, now),
+        generation=old.document.generation,
+        sequencer=old.document.sequencer,
+        delete_requested=old.document.delete_requested,
     )
-    return Record(again, delete_requested=old.delete_requested)
+    return Record(again, lease_until=lease)
 
 
 def begun(
@@ -64,12 +87,16 @@ def begun(
 ) -> Record | None:
     """The next generation, for an object version newer than all that were seen.
 
+    The same version again is the same generation, unless it is unfinished and the splitter's
+    settings (``fingerprint``) have changed: two ways of cutting must not mix.
+
     Raises:
         MalformedMessage: the id belongs to a live document of another collection.
+        WriteConflict: the object that was there before is being deleted; try again.
     """
     order = normal_sequencer(sequencer)
     if old is None:
-        return Record(_started(_fresh(new, now), order, fingerprint, now))
+        return _started(_fresh(new, now), order, fingerprint, now)
     document = old.document
     if document.status is not Status.DELETED and document.partition != new.partition:
         raise MalformedMessage(
@@ -78,15 +105,31 @@ def begun(
         )
     if order == document.sequencer:
         # In these two statuses the sequencer is that of an upload that was deleted.
-        return None if document.status in {Status.AWAITING_UPLOAD, Status.DELETED} else old
+        if document.status in {Status.AWAITING_UPLOAD, Status.DELETED}:
+            return None
+        changed = bool(fingerprint) and fingerprint != document.fingerprint
+        if changed and not document.terminal:
+            return _started(document, order, fingerprint, now)
+        return old
     if order < document.sequencer:
         return None
     if document.status is Status.DELETED:
-        if old.delete_requested:
+        if document.delete_requested and not document.dropped:
             return None
+        if document.delete_requested:
+            raise WriteConflict(f"document {document.document_id} is still being deleted.")
         revived = replace(_fresh(new, now), generation=document.generation)
-        return Record(_started(revived, order, fingerprint, now))
-    return Record(_started(_updated(document, new), order, fingerprint, now))
+        return _started(revived, order, fingerprint, now)
+    return _started(_updated(document, new), order, fingerprint, now)
+
+
+def identified(old: Record | None, generation: int, checksum: str, now: str) -> Record | None:
+    """What bytes the generation is of."""
+    if old is None or not old.document.wants(generation):
+        return None
+    if old.document.checksum == checksum:
+        return old
+    return replace(old, document=replace(old.document, checksum=checksum, updated_at=now))
 
 
 def planned(
@@ -108,13 +151,14 @@ def split(old: Record | None, generation: int, now: str) -> Record | None:
         return None
     if not document.progress.chunks_total:
         return None
-    return replace(old, document=_reached(document, Status.PROCESSING, "split", now))
+    return _moved(old, _reached(document, Status.PROCESSING, "split", now))
 
 
 def settled(old: Record | None, generation: int, advice: str, now: str) -> Record | None:
     """The terminal status that complete counts mean.
 
-    One that ended as partial or failed ends again, better, when failed chunks were retried.
+    A generation that has no text replaces the one before it too: what was in it is gone. One that
+    ended as partial or failed ends again, better, when failed chunks came through after all.
     """
     if old is None or not old.document.wants(generation):
         return None
@@ -122,20 +166,18 @@ def settled(old: Record | None, generation: int, advice: str, now: str) -> Recor
     if not document.progress.complete:
         return None
     outcome = document.progress.outcome()
-    better = outcome in SEARCHABLE and document.status in {Status.PARTIAL, Status.FAILED}
+    better = outcome in SEARCHABLE and document.status in TROUBLED
     if document.status is outcome or (document.terminal and not better):
         return None
     searchable = outcome in SEARCHABLE
-    ended = _reached(document, outcome, "indexed" if searchable else outcome.value, now)
-    return replace(
-        old,
-        document=replace(
-            ended,
-            live_generation=generation if searchable else document.live_generation,
-            reason=old.chunk_reason if document.progress.failed else None,
-            advice=advice if outcome is Status.EMPTY else "",
-        ),
+    live = generation if outcome is not Status.FAILED else document.live_generation
+    ended = replace(
+        _reached(document, outcome, "indexed" if searchable else outcome.value, now),
+        live_generation=live,
+        reason=old.chunk_reason if document.progress.failed else None,
+        advice=advice if outcome is Status.EMPTY else "",
     )
+    return _moved(old, _still_answering(ended) if outcome is Status.FAILED else ended)
 
 
 def failed(
@@ -145,7 +187,42 @@ def failed(
     if old is None or not old.document.wants(generation) or old.document.terminal:
         return None
     ended = _reached(old.document, Status.FAILED, Status.FAILED.value, now)
-    return replace(old, document=replace(ended, reason=bounded(reason), advice=advice))
+    ended = replace(ended, reason=bounded(reason), advice=advice)
+    return _moved(old, ended if advice else _still_answering(ended))
+
+
+def retried(old: Record | None, generation: int, now: str) -> Record | None:
+    """Under way again, in the same generation: what failed is to be tried once more.
+
+    A generation that failed while it was split is split again; else its chunks are all there.
+    """
+    if old is None or not old.document.wants(generation) or old.document.status not in TROUBLED:
+        return None
+    progress, reason = old.document.progress, old.document.reason
+    cut = progress.split and progress.chunks_total and not (reason and reason.stage == "split")
+    status = Status.PROCESSING if cut else Status.SPLITTING
+    again = _reached(old.document, status, "retried", now)
+    return _moved(old, replace(again, reason=None, advice=""))
+
+
+def expired(old: Record | None, reason: Reason, now: str) -> Record | None:
+    """Failed, since its upload never came; an upload that comes after all starts it.
+
+    As a generation of its own: the last one may be that of a deleted document, which stays dead.
+    """
+    if old is None or old.document.status is not Status.AWAITING_UPLOAD or old.lease_until > now:
+        return None
+    ended = _reached(old.document, Status.FAILED, Status.FAILED.value, now)
+    generation = ended.generation + 1
+    return _moved(old, replace(ended, generation=generation, reason=bounded(reason)))
+
+
+def renewed(old: Record | None, generation: int, repaired: bool, now: str) -> Record | None:
+    """A new lease for what is not at its end; ``repaired`` if it was set going again."""
+    if old is None or old.document.generation != generation or not old.lease_until:
+        return None
+    repairs = old.repairs + 1 if repaired else old.repairs
+    return replace(old, lease_until=later(now, WORK_LEASE), repairs=repairs)
 
 
 def removed(old: Record | None, sequencer: str, now: str) -> Record | None:
@@ -156,10 +233,11 @@ def removed(old: Record | None, sequencer: str, now: str) -> Record | None:
     order = normal_sequencer(sequencer) if sequencer else ""
     if order and order <= document.sequencer:
         return None
-    created_again = document.status is Status.AWAITING_UPLOAD and old.delete_requested
+    created_again = document.status is Status.AWAITING_UPLOAD and document.delete_requested
     if order and (created_again or document.status is Status.DELETED):
-        seen = replace(document, sequencer=order, updated_at=now)
-        return replace(old, document=seen, delete_requested=False)
+        requested = document.delete_requested and not document.dropped
+        seen = replace(document, sequencer=order, updated_at=now, delete_requested=requested)
+        return replace(old, document=seen)
     if document.status is Status.DELETED:
         return None
     deleted = replace(
@@ -167,9 +245,37 @@ def removed(old: Record | None, sequencer: str, now: str) -> Record | None:
         status=Status.DELETED,
         live_generation=0,
         sequencer=order or document.sequencer,
+        delete_requested=not order,
         updated_at=now,
     )
-    return replace(old, document=deleted, delete_requested=not order)
+    return _moved(old, deleted)
+
+
+def purged(old: Record | None, generation: int) -> Record | None:
+    """All that a deleted document left behind is gone: no lease any more."""
+    if old is None or old.document.status is not Status.DELETED or not old.lease_until:
+        return None
+    if old.document.generation != generation:
+        return None
+    return replace(old, lease_until="", repairs=0)
+
+
+def recounted(old: Record | None, generation: int, counts: Mapping[str, int]) -> Record | None:
+    """The generation's counts as its records say; when and what moved last is left alone."""
+    if old is None or old.document.generation != generation:
+        return None
+    progress = replace(old.document.progress, **counts)
+    return replace(old, document=replace(old.document, progress=progress))
+
+
+def overdue(record: Record, now: str) -> bool:
+    """Whether its lease is over, and nothing has moved for as long as a lease."""
+    if not record.lease_until or record.lease_until > now:
+        return False
+    document = record.document
+    if document.status is Status.AWAITING_UPLOAD:
+        return True
+    return later(document.updated_at, WORK_LEASE) <= now
 
 
 def deletes(old: Record, new: Record) -> bool:
@@ -180,14 +286,13 @@ def deletes(old: Record, new: Record) -> bool:
 def owns(owner: Document | None, partition: Partition, checksum: str) -> bool:
     """Whether the document that claimed some content still stands for it.
 
-    One that is not known does: its claim comes first, and whoever meets it may create it. One
-    whose bytes were replaced does not, even if the checksum of the new ones is not known.
+    One that is not known does: its claim comes first, and whoever meets it may create it.
     """
     if owner is None:
         return True
     if owner.status in {Status.DELETED, Status.FAILED} or owner.partition != partition:
         return False
-    return owner.checksum == checksum or (not owner.checksum and owner.generation <= 1)
+    return owner.checksum == checksum
 
 
 def listed(document: Document, partition: Partition, status: Status | None) -> bool:
@@ -250,6 +355,7 @@ def _fresh(new: NewDocument, now: str) -> Document:
         size=new.size,
         metadata=dict(new.metadata),
         checksum=new.checksum,
+        allow_duplicate=new.allow_duplicate,
         upload_key=new.upload_key,
     )
 
@@ -271,12 +377,13 @@ def _updated(document: Document, new: NewDocument) -> Document:
     )
 
 
-def _started(document: Document, order: str, fingerprint: str, now: str) -> Document:
-    return replace(
+def _started(document: Document, order: str, fingerprint: str, now: str) -> Record:
+    started = replace(
         document,
         status=Status.SPLITTING,
         generation=document.generation + 1,
         sequencer=order,
+        delete_requested=False,
         fingerprint=fingerprint,
         progress=Progress(),
         reason=None,
@@ -284,7 +391,24 @@ def _started(document: Document, order: str, fingerprint: str, now: str) -> Docu
         timings={"uploaded": now},
         updated_at=now,
     )
+    return Record(started, lease_until=later(now, WORK_LEASE))
 
 
 def _reached(document: Document, status: Status, mark: str, now: str) -> Document:
     return replace(document, status=status, updated_at=now, timings={**document.timings, mark: now})
+
+
+def _moved(old: Record, document: Document) -> Record:
+    """The record with a new status: a new lease, unless it has come to its end."""
+    ended = document.terminal and document.status is not Status.DELETED
+    lease = "" if ended else later(document.updated_at, WORK_LEASE)
+    return replace(old, document=document, lease_until=lease, repairs=0)
+
+
+def _still_answering(document: Document) -> Document:
+    """A generation that failed leaves the one before it in place, and says so."""
+    if not document.live_generation or document.live_generation == document.generation:
+        return document
+    return replace(
+        document, advice=f"Generation {document.live_generation} is still there and answers."
+    )

@@ -1,13 +1,21 @@
-"""What travels on the queues: ids and places, never whole documents. JSON, versioned."""
+"""What travels on the queues: ids and places, never whole documents. JSON, versioned.
+
+Version 2 added ``nonce``, ``pauses``, ``etag`` and the message ``Uploaded``; version 1 is still
+understood. A version newer than ours is not malformed: a deploy is under way, or was undone.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+import json
+import secrets
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
@@ -16,18 +24,40 @@ from pydantic import (
 
 from ragline.domain.chunks import CHUNKS_PER_PART, Part
 from ragline.domain.documents import Partition, check_document_id, check_name
-from ragline.domain.errors import InvalidRequest, MalformedMessage
+from ragline.domain.errors import InvalidRequest, MalformedMessage, NewerMessage
+
+SCHEMA_VERSION: Literal[2] = 2
+
+MAX_RECEIVES = 5
+"""How often a queue delivers a message before it is a dead letter; as the template says."""
 
 M = TypeVar("M", bound=BaseModel)
 
 
-class Message(BaseModel):
-    """Base of all messages. A reader refuses a version that it does not know, by validation."""
+def new_nonce() -> str:
+    """Marks work that is asked for anew, so that no queue takes it for what it saw before."""
+    return secrets.token_hex(8)
+
+
+class Envelope(BaseModel):
+    """What every message carries.
+
+    ``nonce`` is '' for work that follows from other work, and random for work that is asked for
+    anew (a retry, a repair, a pause): a FIFO queue drops a body that it saw minutes ago.
+    ``pauses`` counts how often the message was put back because a service was overloaded.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
     trace_id: str = ""
+    nonce: str = ""
+    pauses: int = Field(default=0, ge=0)
+
+
+class Message(Envelope):
+    """About one generation of one document."""
+
     tenant: str
     collection: str
     document_id: str
@@ -50,12 +80,30 @@ class Message(BaseModel):
 
 
 class PageRange(Message):
-    """Pages queue: cut pages ``first_page``..``last_page`` (from 1, inclusive) of an upload."""
+    """Pages queue: cut pages ``first_page``..``last_page`` (from 1, inclusive) of an upload.
+
+    ``etag`` names the version of the object that the ranges were planned on; '' for any.
+    """
 
     number: int = Field(ge=0)
     first_page: int = Field(ge=1)
     last_page: int = Field(ge=1)
     upload_key: str
+    etag: str = ""
+
+
+class Uploaded(Envelope):
+    """Pages queue: an upload wants splitting, as the bucket said or would have to say again.
+
+    ``sequencer`` is that of the bucket's event, ``etag`` the version it tells of; '' for any.
+    """
+
+    key: str = Field(min_length=1)
+    sequencer: str
+    etag: str = ""
+
+
+PageWork = PageRange | Uploaded
 
 
 class PartReady(Message):
@@ -69,9 +117,9 @@ class PartReady(Message):
         return Part(self.partition, self.document_id, self.generation, self.first, self.count)
 
     @classmethod
-    def of(cls, part: Part, trace_id: str = "") -> PartReady:
+    def of(cls, part: Part, nonce: str = "") -> PartReady:
         return cls(
-            trace_id=trace_id,
+            nonce=nonce,
             tenant=part.partition.tenant,
             collection=part.partition.collection,
             document_id=part.document_id,
@@ -115,27 +163,60 @@ IndexOp = Annotated[Upsert | Delete, Field(discriminator="op")]
 _index_op: TypeAdapter[IndexOp] = TypeAdapter(IndexOp)
 
 
-def read(model: type[M], body: str) -> M:
-    """Parse one message body.
+def _kind(value: Any) -> str:
+    key = value.get("key") if isinstance(value, dict) else getattr(value, "key", None)
+    return "range" if key is None else "uploaded"
+
+
+_page_work: TypeAdapter[PageWork] = TypeAdapter(
+    Annotated[
+        Annotated[PageRange, Tag("range")] | Annotated[Uploaded, Tag("uploaded")],
+        Discriminator(_kind),
+    ]
+)
+
+
+def read_part(body: str) -> PartReady:
+    """Parse a Chunks body.
 
     Raises:
-        MalformedMessage: it is no JSON, of another version, or a field is wrong; says which.
+        MalformedMessage: it is no JSON, or a field is wrong; says which.
+        NewerMessage: a later version of Ragline wrote it.
     """
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        raise _malformed(error) from error
+    return _read(TypeAdapter(PartReady), body)
+
+
+def read_page_work(body: str) -> PageRange | Uploaded:
+    """Parse a Pages body; raises as ``read_part``."""
+    return _read(_page_work, body)
 
 
 def read_index_op(body: str) -> Upsert | Delete:
-    """Parse an IndexOps body; raises as ``read``."""
+    """Parse an IndexOps body; raises as ``read_part``."""
+    return _read(_index_op, body)
+
+
+def _read(kind: TypeAdapter[M], body: str) -> M:
     try:
-        return _index_op.validate_json(body)
+        return kind.validate_json(body)
     except ValidationError as error:
-        raise _malformed(error) from error
+        version = _version(body)
+        if version > SCHEMA_VERSION:
+            raise NewerMessage(
+                f"message of version {version}; this deployment knows {SCHEMA_VERSION}."
+            ) from error
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"] if part not in _TAGS) or "body"
+        raise MalformedMessage(f"message not understood: {place}: {first['msg']}") from error
 
 
-def _malformed(error: ValidationError) -> MalformedMessage:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "body"
-    return MalformedMessage(f"message not understood: {where}: {first['msg']}")
+def _version(body: str) -> int:
+    """What the message says of itself, whatever else is wrong with it; 0 for nothing."""
+    try:
+        version = json.loads(body)["schema_version"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return 0
+    return version if type(version) is int else 0
+
+
+_TAGS = {"range", "uploaded", "upsert", "delete"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ragline.domain.errors import InvalidRequest
 
@@ -16,6 +16,11 @@ def iso(moment: datetime) -> str:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def later(time: str, by: timedelta) -> str:
+    """A time as ``iso`` gives it, so much later."""
+    return iso(datetime.fromisoformat(time) + by)
 
 
 def check_time(value: str, what: str) -> str:

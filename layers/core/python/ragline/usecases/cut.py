@@ -33,20 +33,20 @@ class Cut:
     pages: int
     bare_pages: int
 
-    @property
-    def advice(self) -> str:
-        """What to do where no text was found."""
+    def advice(self, ranges: int) -> str:
+        """What to do where no text was found in the document, which has so many ranges."""
         if not self.bare_pages:
             return "The file holds no text. Upload a version that does."
+        which = f"{self.bare_pages} of {self.pages}" if ranges == 1 else "Its"
         return (
-            f"{self.bare_pages} of {self.pages} pages are images without a text layer: run OCR over"
-            " the file and upload the result."
+            f"{which} pages are images without a text layer: run OCR over the file and upload the"
+            " result."
         )
 
 
 def fingerprint(limits: Limits) -> str:
-    """Names the parser, the chunker and its parameters: another one means another generation."""
-    size = f"{limits.chunk_tokens}-{limits.overlap_tokens}"
+    """Names the parser, the chunker and their settings: another one means another generation."""
+    size = f"{limits.chunk_tokens}-{limits.overlap_tokens}-{limits.pages_per_range}"
     return f"{parsing.PARSER_FINGERPRINT}/{chunking.CHUNKER_VERSION}-{size}"
 
 

@@ -4,20 +4,42 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
 from ragline.domain.documents import Document, Reason
-from ragline.domain.errors import MalformedMessage
+from ragline.domain.errors import MalformedMessage, NewerMessage
 from ragline.domain.ledger import ChunkState, Failure, NewDocument
-from ragline.domain.messages import Delete, Message, PageRange, PartReady, read, read_index_op
+from ragline.domain.messages import (
+    MAX_RECEIVES,
+    Delete,
+    Message,
+    Uploaded,
+    read_index_op,
+    read_page_work,
+    read_part,
+)
 from ragline.ports import Ledger, Objects, Queues
 from ragline.usecases.failures import fail_document
 from ragline.usecases.identify import identify
-from ragline.usecases.remove import remove_upload
+from ragline.usecases.remove import is_removal, remove_upload
 from ragline.usecases.settle import settle
 
 RETRIES_EXHAUSTED = "retries_exhausted"
+"""The code of a letter whose last attempt did not live to say what went wrong."""
+
+STAGES = {"pages": "split", "chunks": "embed", "index_ops": "index", "invocations": "split"}
+"""The source of a letter → the stage that gave up."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """``letter_id`` names it for good: it may be delivered twice."""
+
+    letter_id: str
+    body: str
+    stage: str
 
 
 def keep(objects: Objects, source: str, message_id: str, body: str, reason: str) -> str:
@@ -29,19 +51,25 @@ def keep(objects: Objects, source: str, message_id: str, body: str, reason: str)
 
 
 def refuse(
-    source: str, message_id: str, body: str, why: str, *, ledger: Ledger, objects: Objects
+    source: str,
+    message_id: str,
+    body: str,
+    error: MalformedMessage | NewerMessage,
+    *,
+    ledger: Ledger,
+    objects: Objects,
 ) -> str | None:
-    """Keep a message that no retry will make readable; a document it names must not wait for it.
+    """Keep a message that cannot be read; a document it names must not wait for it.
 
-    Such a message may be of a version that this code does not know, so its ids are read as far as
-    they can be. Returns the document's id if that document is failed by this.
+    Its ids are read as far as they can be. Returns the document's id if that document is failed by
+    this.
     """
-    keep(objects, source, message_id, body, why)
+    keep(objects, source, message_id, body, str(error))
     named = _named(body)
     document = ledger.get(*named[:2]) if named else None
     if named is None or document is None or document.terminal or not document.wants(named[2]):
         return None
-    fail_document(document, Reason(MalformedMessage.code, why, source), ledger)
+    fail_document(document, Reason(error.code, str(error), STAGES[source]), ledger)
     return document.document_id
 
 
@@ -70,53 +98,55 @@ def record(
     the splitter). Returns the document's id; None if the letter names no document that we know.
     """
     try:
-        document_id = _RECORDERS[source](body, ledger, queues)
-    except MalformedMessage as error:
-        return refuse(source, message_id, body, str(error), ledger=ledger, objects=objects)
+        letter = _Letter(message_id, body, STAGES[source])
+        document_id = _RECORDERS[source](letter, ledger, queues)
+    except (MalformedMessage, NewerMessage) as error:
+        return refuse(source, message_id, body, error, ledger=ledger, objects=objects)
     keep(objects, source, message_id, body, RETRIES_EXHAUSTED)
     return document_id
 
 
-def _page_range(body: str, ledger: Ledger, queues: Queues) -> str:
-    message = read(PageRange, body)
-    reason = _gave_up("split", f"pages {message.first_page} to {message.last_page}")
-    document = _note(message, reason, ledger)
+def _page_work(letter: _Letter, ledger: Ledger, queues: Queues) -> str | None:
+    message = read_page_work(letter.body)
+    if isinstance(message, Uploaded):
+        return _upload(letter, message.key, message.sequencer, "", MAX_RECEIVES, ledger)
+    what = f"pages {message.first_page} to {message.last_page}"
+    document, reason = _note(letter, message, what, None, ledger)
     if document is not None:
         ledger.fail(message.tenant, message.document_id, message.generation, reason)
     return message.document_id
 
 
-def _part(body: str, ledger: Ledger, queues: Queues) -> str:
-    message = read(PartReady, body)
-    reason = _gave_up("embed", "a part", message.first)
-    document = _note(message, reason, ledger)
+def _part(letter: _Letter, ledger: Ledger, queues: Queues) -> str:
+    message = read_part(letter.body)
+    document, reason = _note(letter, message, "a part", message.first, ledger)
     if document is not None:
         _fail_chunks(document, list(message.part.ordinals), reason, ledger, queues)
     return message.document_id
 
 
-def _index_op(body: str, ledger: Ledger, queues: Queues) -> str:
-    message = read_index_op(body)
+def _index_op(letter: _Letter, ledger: Ledger, queues: Queues) -> str:
+    message = read_index_op(letter.body)
     if isinstance(message, Delete):
         # The ledger already hides what this would have removed; the failure keeps it in sight.
-        _note(message, _gave_up("index", "removing rows"), ledger)
+        _note(letter, message, "removing rows", None, ledger)
         return message.document_id
-    reason = _gave_up("index", "a batch", message.ordinals[0])
-    document = _note(message, reason, ledger)
+    document, reason = _note(letter, message, "a batch", message.ordinals[0], ledger)
     if document is not None:
         _fail_chunks(document, message.ordinals, reason, ledger, queues)
     return message.document_id
 
 
-def _invocation(body: str, ledger: Ledger, queues: Queues) -> str | None:
+def _invocation(letter: _Letter, ledger: Ledger, queues: Queues) -> str | None:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
     try:
-        letter: Mapping[str, Any] = json.loads(body)
-        records = letter["requestPayload"]["Records"]
-        said = (letter.get("responsePayload") or {}).get("errorMessage", "no answer")
+        told: Mapping[str, Any] = json.loads(letter.body)
+        records = told["requestPayload"]["Records"]
+        said = str((told.get("responsePayload") or {}).get("errorMessage", "no answer"))
+        attempts = int(told.get("requestContext", {}).get("approximateInvokeCount", 1))
         events = [
             (
-                str(item.get("eventName", "")).startswith("ObjectRemoved"),
+                str(item.get("eventName", "")),
                 unquote_plus(item["s3"]["object"]["key"]),
                 item["s3"]["object"].get("sequencer", ""),
             )
@@ -125,50 +155,68 @@ def _invocation(body: str, ledger: Ledger, queues: Queues) -> str | None:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MalformedMessage(f"not the record of a failed invocation: {error!r}") from error
     document_id = None
-    for removed, key, sequencer in events:
-        if removed:
+    for name, key, sequencer in events:
+        if is_removal(name):
             # Cheap enough to be done here: a document whose upload is gone must not stay.
             document = remove_upload(key, sequencer, ledger=ledger, queues=queues)
             found = document.document_id if document else None
         else:
-            found = _upload(key, sequencer, str(said), ledger)
+            found = _upload(letter, key, sequencer, said, attempts, ledger)
         document_id = found or document_id
     return document_id
 
 
-def _upload(key: str, sequencer: str, said: str, ledger: Ledger) -> str | None:
+def _upload(
+    letter: _Letter, key: str, sequencer: str, said: str, attempts: int, ledger: Ledger
+) -> str | None:
     upload = identify(key, ledger)
     new = NewDocument(upload.partition, upload.document_id, upload.filename, key)
     document = ledger.begin(new, sequencer, "")
     if document is None or document.terminal:
         return None
-    message = f"the splitter gave up on {upload.filename}: {said[:300]}"
-    reason = Reason(RETRIES_EXHAUSTED, message, "split")
-    fail_document(document, reason, ledger)
+    message = f"the splitter gave up on {upload.filename}"
+    message += f": {said[:300]}" if said else "; its log says why. Retry the document."
+    reason = Reason(RETRIES_EXHAUSTED, message, letter.stage)
+    failure = Failure(document.generation, reason, attempts, letter=letter.letter_id)
+    tenant = upload.partition.tenant
+    ledger.record_failure(tenant, document.document_id, failure)
+    ledger.fail(tenant, document.document_id, document.generation, reason)
     return document.document_id
 
 
 _RECORDERS = {
-    "pages": _page_range,
+    "pages": _page_work,
     "chunks": _part,
     "index_ops": _index_op,
     "invocations": _invocation,
 }
 
 
-def _gave_up(stage: str, what: str, chunk: int | None = None) -> Reason:
-    message = f"{what} failed at every attempt; the function's log says why. Retry the document."
-    return Reason(RETRIES_EXHAUSTED, message, stage, chunk=chunk)
+def _note(
+    letter: _Letter, message: Message, what: str, chunk: int | None, ledger: Ledger
+) -> tuple[Document | None, Reason]:
+    """Record the failure; the document if this generation of it is still wanted, and the reason.
 
-
-def _note(message: Message, reason: Reason, ledger: Ledger) -> Document | None:
-    """Record the failure; the document if this generation of it is still wanted."""
-    document = ledger.get(message.tenant, message.document_id)
+    The reason is the one that the last attempt noted, if it lived to note any.
+    """
+    tenant, document_id = message.tenant, message.document_id
+    noted = (
+        failure.reason
+        for failure in ledger.failures(tenant, document_id)
+        if failure.generation == message.generation
+        and (failure.reason.stage, failure.reason.chunk) == (letter.stage, chunk)
+        and failure.reason.code != RETRIES_EXHAUSTED
+    )
+    cause = next(noted, None)
+    gave_up = f"{what} failed at every attempt; the function's log says why. Retry the document."
+    reason = cause or Reason(RETRIES_EXHAUSTED, gave_up, letter.stage, chunk=chunk)
+    document = ledger.get(tenant, document_id)
     if document is None:
-        return None
-    failure = Failure(message.generation, reason)
-    ledger.record_failure(message.tenant, message.document_id, failure)
-    return document if document.wants(message.generation) else None
+        return None, reason
+    attempts = MAX_RECEIVES - 1 if cause else MAX_RECEIVES
+    failure = Failure(message.generation, reason, attempts, letter=letter.letter_id)
+    ledger.record_failure(tenant, document_id, failure)
+    return (document if document.wants(message.generation) else None), reason
 
 
 def _fail_chunks(

@@ -8,17 +8,38 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from ragline.domain.chunks import CHUNKS_PER_PART, Chunk, Part
 from ragline.domain.documents import Document, Status, is_document_id
 from ragline.domain.errors import InvalidRequest, NotFound, StoredDataLost
 from ragline.domain.keys import part_first, parts_prefix
-from ragline.domain.ledger import Failure
+from ragline.domain.ledger import Failure, Work
 from ragline.ports import Ledger, Objects, Queues
 from ragline.usecases.parts import read_part
 from ragline.usecases.remove import remove
 
 _CURSOR = re.compile(r"(\d{1,9}):(\d{1,12})", re.ASCII)
+
+MAX_RUNS = 1_000
+"""Runs of failed chunks that are shown of one document."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRun:
+    """``count`` chunks from ordinal ``first`` on that failed with ``code`` ('' if not known)."""
+
+    first: int
+    count: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailedChunks:
+    """By ordinal; ``cut`` if there are more runs than these."""
+
+    runs: Sequence[FailedRun] = ()
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +87,32 @@ def failures(tenant: str, document_id: str, *, ledger: Ledger) -> Sequence[Failu
     """What went wrong with a document, all generations. Raises as ``get``."""
     get(tenant, document_id, ledger=ledger)
     return ledger.failures(tenant, document_id)
+
+
+def failed_chunks(
+    tenant: str, document_id: str, *, ledger: Ledger, limit: int = MAX_RUNS
+) -> FailedChunks:
+    """Which chunks of the current generation failed, at most ``limit`` runs. Raises as ``get``."""
+    document = get(tenant, document_id, ledger=ledger)
+    if not document.progress.failed:
+        return FailedChunks()
+    runs = list(islice(_runs(ledger.work(document)), limit + 1))
+    return FailedChunks(runs[:limit], cut=len(runs) > limit)
+
+
+def _runs(work: Work) -> Iterator[FailedRun]:
+    first, count, code = 0, 0, ""
+    for ordinal in work.failed:
+        reason = work.reasons.get(ordinal)
+        why = reason.code if reason else ""
+        if count and (ordinal, why) != (first + count, code):
+            yield FailedRun(first, count, code)
+            count = 0
+        if not count:
+            first, code = ordinal, why
+        count += 1
+    if count:
+        yield FailedRun(first, count, code)
 
 
 def chunks(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from ragline.domain.chunks import Chunk, Part
 from ragline.domain.documents import Document, Reason
-from ragline.domain.errors import EmbeddingFailed, PermanentError, StoredDataLost
+from ragline.domain.errors import EmbeddingFailed, OutOfTime, PermanentError, StoredDataLost
 from ragline.domain.ledger import ChunkState
 from ragline.domain.messages import PartReady, Span, Upsert
 from ragline.ports import Embedder, Ledger, Objects, Queues
 from ragline.usecases.failures import fail_chunks
 from ragline.usecases.parts import read_part, write_vectors
+from ragline.usecases.reuse import LiveVectors
 from ragline.usecases.settle import settle
 
 if TYPE_CHECKING:
@@ -35,6 +38,11 @@ class _Group:
     def base(self) -> Part:
         return self.messages[0].part
 
+    @property
+    def nonce(self) -> str:
+        """That of the first message that has one: the index operation is asked for anew too."""
+        return next((message.nonce for message in self.messages if message.nonce), "")
+
 
 def embed_parts(
     messages: Sequence[PartReady],
@@ -43,21 +51,30 @@ def embed_parts(
     objects: Objects,
     queues: Queues,
     embedder: Embedder,
+    live: LiveVectors | None = None,
+    deadline: float = math.inf,
 ) -> dict[int, Exception]:
     """Embed one batch; returns position → error of the messages that must be delivered again.
 
     Parts of deleted or replaced generations are dropped. A chunk that cannot be embedded is set
-    apart as failed and its neighbours go on.
+    apart as failed and its neighbours go on. Chunks of a replaced document whose text is unchanged
+    are not embedded; what is ``live`` is remembered there from batch to batch.
+
+    After ``deadline`` (in seconds of ``time.monotonic``) no document is begun: its messages are
+    returned as ``OutOfTime``. One that was begun is finished, at some 25 chunks a second.
     """
+    live = LiveVectors() if live is None else live
     at: dict[tuple[str, str, int], list[int]] = defaultdict(list)
     for position, message in enumerate(messages):
         at[message.tenant, message.document_id, message.generation].append(position)
     failed: dict[int, Exception] = {}
     for positions in at.values():
         try:
+            if monotonic() >= deadline:
+                raise OutOfTime("the function's time is nearly over; this part was not begun.")
             group = _group([messages[i] for i in positions], ledger)
             if group is not None:
-                _embed_group(group, ledger, objects, queues, embedder)
+                _embed_group(group, ledger, objects, queues, embedder, live)
         except Exception as error:  # one group never takes its batch-mates with it
             failed.update(dict.fromkeys(positions, error))
     return failed
@@ -68,13 +85,18 @@ def _group(messages: Sequence[PartReady], ledger: Ledger) -> _Group | None:
     document = ledger.get(messages[0].tenant, messages[0].document_id)
     if document is None or not document.wants(messages[0].generation):
         return None
-    # A message delivered twice in one batch is one piece of work.
-    unique = {message.first: message for message in messages}
-    return _Group(document, [unique[first] for first in sorted(unique)])
+    # A message delivered twice in one batch is one piece of work; one that asks anew counts more.
+    ordered = sorted(messages, key=lambda message: (message.first, message.nonce))
+    return _Group(document, list({message.first: message for message in ordered}.values()))
 
 
 def _embed_group(
-    group: _Group, ledger: Ledger, objects: Objects, queues: Queues, embedder: Embedder
+    group: _Group,
+    ledger: Ledger,
+    objects: Objects,
+    queues: Queues,
+    embedder: Embedder,
+    live: LiveVectors,
 ) -> None:
     chunks: list[Chunk] = []
     spans: list[Span] = []
@@ -85,10 +107,15 @@ def _embed_group(
             _set_apart(group.document, message.part.ordinals, error, ledger)
             continue
         spans.append(Span(first=message.first, count=message.count))
-    embedded, vectors = _embed(group.document, chunks, ledger, embedder)
+    vectors = live.of(group.document, chunks, objects=objects, embedder=embedder)
+    changed = [chunk for chunk in chunks if chunk.ordinal not in vectors]
+    vectors |= _embed(group.document, changed, ledger, embedder)
+    embedded = [chunk for chunk in chunks if chunk.ordinal in vectors]
     if embedded:
-        key = write_vectors(objects, group.base, embedder.fingerprint, embedded, vectors)
-        ledger.record_chunks(group.document, embedded, ChunkState.EMBEDDED)
+        rows = [vectors[chunk.ordinal] for chunk in embedded]
+        key = write_vectors(objects, group.base, embedder.fingerprint, embedded, rows)
+        ordinals = [chunk.ordinal for chunk in embedded]
+        ledger.record_chunks(group.document, ordinals, ChunkState.EMBEDDED)
         queues.send_ops([_upsert(group, key, spans)])
     if len(embedded) < sum(message.count for message in group.messages):
         settle(group.document, ledger=ledger, queues=queues)
@@ -96,6 +123,7 @@ def _embed_group(
 
 def _upsert(group: _Group, key: str, spans: Sequence[Span]) -> Upsert:
     return Upsert(
+        nonce=group.nonce,
         tenant=group.base.partition.tenant,
         collection=group.base.partition.collection,
         document_id=group.base.document_id,
@@ -108,30 +136,28 @@ def _upsert(group: _Group, key: str, spans: Sequence[Span]) -> Upsert:
 
 def _embed(
     document: Document, chunks: Sequence[Chunk], ledger: Ledger, embedder: Embedder
-) -> tuple[list[int], NDArray[np.float32]]:
-    """The ordinals that could be embedded, and their vectors in that order."""
+) -> dict[int, NDArray[np.float32]]:
+    """Ordinal → vector of the chunks that can be embedded; the others are set apart."""
+    if not chunks:
+        return {}
+    ordinals = [chunk.ordinal for chunk in chunks]
     try:
         vectors = embedder.embed([chunk.text for chunk in chunks])
-        return [chunk.ordinal for chunk in chunks], vectors
+        return dict(zip(ordinals, vectors, strict=True))
     except EmbeddingFailed:
         return _embed_singly(document, chunks, ledger, embedder)
 
 
 def _embed_singly(
     document: Document, chunks: Sequence[Chunk], ledger: Ledger, embedder: Embedder
-) -> tuple[list[int], NDArray[np.float32]]:
-    import numpy as np
-
-    ordinals: list[int] = []
-    rows: list[NDArray[np.float32]] = []
+) -> dict[int, NDArray[np.float32]]:
+    vectors: dict[int, NDArray[np.float32]] = {}
     for chunk in chunks:
         try:
-            rows.append(embedder.embed([chunk.text]))
-            ordinals.append(chunk.ordinal)
+            [vectors[chunk.ordinal]] = embedder.embed([chunk.text])
         except EmbeddingFailed as error:
             _set_apart(document, [chunk.ordinal], error, ledger)
-    empty = np.empty((0, embedder.dimensions), np.float32)
-    return ordinals, np.concatenate([empty, *rows])
+    return vectors
 
 
 def _set_apart(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ragline.domain.keys import Upload, dropped_id, parse_upload_key
+from ragline.domain.documents import dropped_id
+from ragline.domain.keys import Upload, parse_upload_key
 from ragline.ports import Ledger
 
 

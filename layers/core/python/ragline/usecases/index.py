@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
-from itertools import groupby
+import time
+from collections.abc import Iterator, Sequence
+from itertools import groupby, islice
 
 from ragline.domain.chunks import Part, Row
-from ragline.domain.documents import Document, Partition, Reason, Status
-from ragline.domain.errors import StoredDataLost
+from ragline.domain.documents import Document, Partition, Reason
+from ragline.domain.errors import OutOfTime, StoredDataLost
 from ragline.domain.keys import document_prefixes
 from ragline.domain.ledger import ChunkState
 from ragline.domain.messages import Delete, Upsert
@@ -19,6 +21,8 @@ from ragline.usecases.settle import settle
 
 STAGE = "index"
 
+_KEYS_PER_DELETE = 1_000
+
 
 def apply_ops(
     partition: Partition,
@@ -28,28 +32,38 @@ def apply_ops(
     objects: Objects,
     queues: Queues,
     index: VectorIndex,
+    deadline: float = math.inf,
 ) -> tuple[int, Exception | None]:
     """Apply one partition's operations in order; neighbouring upserts become one commit.
 
     Returns how many operations from the front are done, and the error that stopped the rest:
-    everything after it must be delivered again, so that the order holds.
+    everything after it must be delivered again, so that the order holds. ``deadline``, in seconds
+    of ``time.monotonic``, stops it with ``OutOfTime`` between two commits.
     """
     done = 0
     for kind, run in groupby(ops, key=type):
         batch = list(run)
         try:
             if kind is Upsert:
+                _check_time(deadline)
                 upserts = [op for op in batch if isinstance(op, Upsert)]
                 _upsert(partition, upserts, ledger, objects, queues, index)
-            else:
-                for op in batch:
-                    if isinstance(op, Delete):
-                        _delete(partition, op, objects, index)
+                done += len(batch)
+                continue
+            for op in batch:
+                if isinstance(op, Delete):
+                    _check_time(deadline)
+                    _delete(partition, op, ledger, objects, index, deadline)
+                    done += 1
         except Exception as error:  # what is done stays done, whatever stopped the rest
             return done, error
-        done += len(batch)
     index.optimize(partition)
     return done, None
+
+
+def _check_time(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise OutOfTime("the indexer's time is nearly over; the rest was put back.")
 
 
 def _upsert(
@@ -68,7 +82,7 @@ def _upsert(
         if document is None or not document.wants(op.generation):
             # A late upsert of a deleted or replaced generation. Its vectors may have been written
             # after the removal that is in this queue before it.
-            if document is not None and document.status is Status.DELETED:
+            if document is not None and document.live_generation != op.generation:
                 objects.delete([op.vectors_key])
             continue
         try:
@@ -108,15 +122,35 @@ def _rows(document: Document, op: Upsert, objects: Objects) -> list[Row]:
     return rows
 
 
-def _delete(partition: Partition, op: Delete, objects: Objects, index: VectorIndex) -> None:
-    """Rows first, then the chunks and vectors that could bring them back."""
+def _delete(
+    partition: Partition,
+    op: Delete,
+    ledger: Ledger,
+    objects: Objects,
+    index: VectorIndex,
+    deadline: float,
+) -> None:
+    """Rows first, then the chunks and vectors that could bring them back, then their records.
+
+    A removal that is too long for one invocation goes on where it stopped when it comes again.
+    """
     index.delete(partition, op.document_id, below=op.below)
     for prefix in document_prefixes(partition, op.document_id):
-        objects.delete(
+        dead = (
             key
             for key in objects.list(prefix)
             if op.below is None or _generation(key, prefix) < op.below
         )
+        for some in _batches(dead):
+            _check_time(deadline)
+            objects.delete(some)
+    if op.below is not None:
+        ledger.forget(op.tenant, op.document_id, op.below)
+
+
+def _batches(keys: Iterator[str]) -> Iterator[list[str]]:
+    while some := list(islice(keys, _KEYS_PER_DELETE)):
+        yield some
 
 
 def _generation(key: str, prefix: str) -> int:

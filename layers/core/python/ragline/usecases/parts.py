@@ -9,11 +9,11 @@ import gzip
 import hashlib
 import io
 import json
-import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ragline.domain.chunks import CHUNKS_PER_PART, Chunk, Part
 from ragline.domain.errors import StoredDataLost
@@ -57,23 +57,37 @@ def read_part(objects: Objects, part: Part) -> list[Chunk]:
         raise StoredDataLost(_lost("chunks", "damaged")) from error
 
 
+def text_digest(text: str) -> bytes:
+    """Names an embedded text among those of its document: 16 bytes."""
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
 def write_vectors(
     objects: Objects,
     part: Part,
     fingerprint: str,
-    ordinals: list[int],
-    vectors: NDArray[np.float32],
+    chunks: Sequence[Chunk],
+    vectors: Sequence[NDArray[np.float32]],
 ) -> str:
-    """Keep ``(n, d)`` vectors as float16 beside the ordinals they belong to; returns the key.
+    """Keep the vectors of these chunks, one each, as float16 under their ordinals and text digests.
 
-    The key is named by the content, so a repeated write changes nothing. NumPy's .npz, no pickle.
+    Returns the key. It is named by the content, so a repeated write changes nothing, whether the
+    vectors were made anew or read from such an object. NumPy's .npz, no pickle.
     """
     import numpy as np
 
+    ordinals = [chunk.ordinal for chunk in chunks]
+    digests = b"".join(text_digest(chunk.text) for chunk in chunks)
+    halves = np.asarray(vectors, np.float16)
     buffer = io.BytesIO()
-    np.savez(buffer, ordinals=np.asarray(ordinals, np.int64), vectors=vectors.astype(np.float16))
-    digest = hashlib.sha256(f"{ordinals}".encode() + vectors.tobytes()).hexdigest()[:32]
-    key = vectors_key(part.partition, part.document_id, part.generation, fingerprint, digest)
+    np.savez(
+        buffer,
+        ordinals=np.asarray(ordinals, np.int64),
+        vectors=halves,
+        digests=np.frombuffer(digests, np.uint8).reshape(-1, 16),
+    )
+    name = hashlib.sha256(f"{ordinals}".encode() + digests + halves.tobytes()).hexdigest()[:32]
+    key = vectors_key(part.partition, part.document_id, part.generation, fingerprint, name)
     objects.put(key, buffer.getvalue())
     return key
 
@@ -82,12 +96,39 @@ def read_vectors(objects: Objects, key: str) -> dict[int, NDArray[np.float32]]:
     """Ordinal → vector of a stored object. Raises as ``read_part``."""
     import numpy as np
 
+    with _arrays(objects, key) as stored:
+        vectors = stored["vectors"].astype(np.float32)
+        return dict(zip(stored["ordinals"].tolist(), vectors, strict=True))
+
+
+def read_vectors_by_text(objects: Objects, key: str, dimensions: int) -> dict[bytes, bytes]:
+    """Text digest → the bytes of its float16 vector; of an object without digests, nothing.
+
+    Raises:
+        StoredDataLost: as ``read_part``, and if the vectors have not so many dimensions.
+    """
+    import numpy as np
+
+    with _arrays(objects, key) as stored:
+        if "digests" not in stored:
+            return {}
+        digests, vectors = stored["digests"], stored["vectors"].astype(np.float16, copy=False)
+        if digests.shape != (len(vectors), 16) or vectors.shape != (len(digests), dimensions):
+            raise ValueError("digests and vectors do not match")
+        rows = (vector.tobytes() for vector in vectors)
+        return dict(zip((digest.tobytes() for digest in digests), rows, strict=True))
+
+
+@contextmanager
+def _arrays(objects: Objects, key: str) -> Iterator[Mapping[str, NDArray[Any]]]:
+    """What is stored at ``key``; what goes wrong in making sense of it means that it is damaged."""
+    import numpy as np
+
     data = _stored(objects, key, "vectors")
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            vectors = stored["vectors"].astype(np.float32)
-            return dict(zip(stored["ordinals"].tolist(), vectors, strict=True))
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, ValueError, KeyError) as error:
+            yield stored
+    except Exception as error:  # NumPy's and zipfile's have no common base
         raise StoredDataLost(_lost("vectors", "damaged")) from error
 
 

@@ -8,6 +8,11 @@ from ragline.ports import Ledger, Queues
 from ragline.usecases.identify import identify
 
 
+def is_removal(event_name: str) -> bool:
+    """Whether an event of the bucket tells that an object went: removed, or expired by a rule."""
+    return event_name.startswith(("ObjectRemoved", "LifecycleExpiration"))
+
+
 def remove_upload(key: str, sequencer: str, *, ledger: Ledger, queues: Queues) -> Document | None:
     """Follow one ObjectRemoved event: the document whose upload is gone is deleted.
 
@@ -39,9 +44,10 @@ def remove(
     return document
 
 
-def delete_op(document: Document, *, below: int) -> Delete:
+def delete_op(document: Document, *, below: int, nonce: str = "") -> Delete:
     """The operation that drops all generations of a document below ``below``."""
     return Delete(
+        nonce=nonce,
         tenant=document.partition.tenant,
         collection=document.partition.collection,
         document_id=document.document_id,

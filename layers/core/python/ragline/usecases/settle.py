@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ragline.domain.documents import SEARCHABLE, Document
+from ragline.domain.documents import Document
 from ragline.ports import Ledger, Queues
 from ragline.usecases.remove import delete_op
 
@@ -19,6 +19,6 @@ def settle(
     ended = ledger.settle(tenant, document_id, document.generation, advice=advice)
     if document.generation > 1:
         now = ended or ledger.get(tenant, document_id)
-        if now is not None and now.status in SEARCHABLE and now.shows(document.generation):
+        if now is not None and now.terminal and now.shows(document.generation):
             queues.send_ops([delete_op(now, below=document.generation)])
     return ended

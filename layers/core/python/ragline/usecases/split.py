@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
 
 from ragline import parsing
 from ragline.domain.chunks import Part
 from ragline.domain.documents import Document, Reason, Status
-from ragline.domain.errors import LimitExceeded, PermanentError
+from ragline.domain.errors import DuplicateContent, LimitExceeded, PermanentError
 from ragline.domain.keys import part_key
 from ragline.domain.ledger import NewDocument
-from ragline.domain.messages import PageRange
+from ragline.domain.messages import PageRange, Uploaded
 from ragline.ports import Ledger, Objects, Queues, Tokenizer
 from ragline.usecases.cut import Cut, Limits, check_size, cut, fingerprint, page_ranges
 from ragline.usecases.failures import fail_document, note
@@ -30,6 +31,7 @@ class Outcome(StrEnum):
     STALE = "stale"
     GONE = "gone"
     DONE_BEFORE = "done_before"
+    RESTARTED = "restarted"
 
 
 def split_upload(
@@ -41,11 +43,13 @@ def split_upload(
     queues: Queues,
     tokenizer: Tokenizer,
     limits: Limits,
+    etag: str = "",
 ) -> Outcome:
     """Take one ObjectCreated event to stored and announced chunks, or to a recorded failure.
 
     Repeating it is safe at every step: the generation belongs to the sequencer, parts and ledger
-    records are written by name, and messages may be sent again.
+    records are written by name, and messages may be sent again. ``etag`` is the version that the
+    event tells of; once another has taken its place, that one's event is waited for.
 
     Raises:
         MalformedMessage: the key is not an upload's.
@@ -57,20 +61,21 @@ def split_upload(
     new = NewDocument(upload.partition, upload.document_id, upload.filename, key, size=size)
     document = ledger.begin(new, sequencer, fingerprint(limits))
     if document is None:
+        _clear_away(new, ledger, objects)
         return Outcome.STALE
     if document.terminal:
         settle(document, ledger=ledger, queues=queues)
         return Outcome.DONE_BEFORE
     try:
         check_size(document.filename, size, limits)
-        data = objects.get(key)
+        data = objects.get(key, etag)
         if data is None:
             return Outcome.GONE
+        _claim(document, data, ledger)
         kind = parsing.sniff(data, document.filename)
-        ranges = _ranges(document, key, page_ranges(data, kind, document.filename, limits))
-        if ranges:
-            ledger.plan_ranges(document, len(ranges), ranges[-1].last_page)
-            queues.send_ranges(ranges)
+        pages = page_ranges(data, kind, document.filename, limits)
+        if pages:
+            _send_ranges(document, pages, etag, ledger, queues)
             return Outcome.RANGES_SENT
         whole = cut(data, kind, document.filename, tokenizer=tokenizer, limits=limits)
         ledger.plan_ranges(document, 1, whole.pages)
@@ -96,7 +101,11 @@ def split_range(
     if document.terminal:
         settle(document, ledger=ledger, queues=queues)
         return Outcome.STALE
-    data = objects.get(message.upload_key)
+    if document.fingerprint != fingerprint(limits):
+        # Planned under other settings, before a deploy: the ranges of one generation are cut alike.
+        queues.send_pages([_again(document, message)])
+        return Outcome.RESTARTED
+    data = objects.get(message.upload_key, message.etag)
     if data is None:
         return Outcome.GONE
     try:
@@ -115,8 +124,41 @@ def split_range(
         return Outcome.FAILED
 
 
-def _ranges(document: Document, key: str, pages: list[tuple[int, int]]) -> list[PageRange]:
-    return [
+def _claim(document: Document, data: bytes, ledger: Ledger) -> None:
+    """Take these bytes for this document, unless another one of the collection holds them.
+
+    Known first, claimed then: whoever meets the claim can tell that it stands.
+
+    Raises:
+        DuplicateContent: another one does, and the upload did not ask for a copy.
+    """
+    checksum = hashlib.sha256(data).hexdigest()
+    if document.checksum != checksum:
+        ledger.identify(document, checksum)
+    if document.allow_duplicate:
+        return
+    owner = ledger.claim_content(document.partition, checksum, document.document_id)
+    if owner != document.document_id:
+        raise DuplicateContent(
+            f"{document.filename} has the same bytes as document {owner!r} of this collection. "
+            "Delete that one and retry, or upload with allow_duplicate to have both."
+        )
+
+
+def _clear_away(new: NewDocument, ledger: Ledger, objects: Objects) -> None:
+    """Bytes put by a URL that outlived its document belong to nobody, and may not stay."""
+    now = ledger.get(new.partition.tenant, new.document_id)
+    if now is None or now.status is not Status.DELETED or now.upload_key != new.upload_key:
+        return
+    if now.delete_requested and not now.dropped:
+        objects.delete([new.upload_key])
+
+
+def _send_ranges(
+    document: Document, pages: list[tuple[int, int]], etag: str, ledger: Ledger, queues: Queues
+) -> None:
+    """Plan the ranges and announce them: only those not cut yet, when this is done again."""
+    ranges = [
         PageRange(
             tenant=document.partition.tenant,
             collection=document.partition.collection,
@@ -125,10 +167,23 @@ def _ranges(document: Document, key: str, pages: list[tuple[int, int]]) -> list[
             number=number,
             first_page=first,
             last_page=last,
-            upload_key=key,
+            upload_key=document.upload_key,
+            etag=etag,
         )
         for number, (first, last) in enumerate(pages)
     ]
+    done = ledger.work(document).ranges if document.progress.ranges_total else {}
+    ledger.plan_ranges(document, len(ranges), ranges[-1].last_page)
+    queues.send_pages([one for one in ranges if one.number not in done] or ranges)
+
+
+def _again(document: Document, message: PageRange) -> Uploaded:
+    return Uploaded(
+        trace_id=message.trace_id,
+        key=message.upload_key,
+        sequencer=document.sequencer,
+        etag=message.etag,
+    )
 
 
 def _record(
@@ -149,23 +204,25 @@ def _record(
         parts.append(part)
     ledger.record_range(document, number, len(piece.chunks), piece.pages)
     now = ledger.get(document.partition.tenant, document.document_id)
-    if now is None or now.status is Status.DELETED:
-        # The removal may have been worked on before these were written.
-        objects.delete(map(part_key, parts))
+    if now is None or not now.wants(document.generation):
+        if now is None or now.live_generation != document.generation:
+            # What clears a dead generation away may have come before these were written.
+            objects.delete(map(part_key, parts))
         return Outcome.STALE
-    _check_total(now, document.generation, limits)
+    _check_total(now, limits)
     queues.send_parts(parts)
-    settled = settle(document, ledger=ledger, queues=queues, advice=piece.advice)
+    advice = piece.advice(now.progress.ranges_total)
+    settled = settle(document, ledger=ledger, queues=queues, advice=advice)
     if settled is not None and settled.status is Status.EMPTY:
         reason = Reason("no_text", f"no text was found in {document.filename}.", STAGE)
         note(document, reason, ledger)
     return Outcome.SPLIT
 
 
-def _check_total(now: Document, generation: int, limits: Limits) -> None:
+def _check_total(now: Document, limits: Limits) -> None:
     """The ranges of a document share its limit, and are cut by workers that do not meet."""
     total = now.progress.chunks_total
-    if now.generation == generation and total > limits.chunks:
+    if total > limits.chunks:
         raise LimitExceeded(
             f"{now.filename} has more than {total - 1:,} chunks; max_chunks is {limits.chunks:,}. "
             "Split the file."

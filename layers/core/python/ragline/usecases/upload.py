@@ -161,6 +161,8 @@ def _new_document(request: UploadRequest, limits: Limits) -> NewDocument:
         size=request.size,
         metadata=check_metadata(request.metadata),
         checksum=checksum,
+        allow_duplicate=request.allow_duplicate,
+        upload_seconds=limits.upload_expires,
     )
 
 

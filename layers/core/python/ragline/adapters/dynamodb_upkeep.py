@@ -1,0 +1,124 @@
+"""What the ledger is asked across documents and records: by retries, repairs and audits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from ragline.adapters import dynamodb_items as items
+from ragline.adapters.cursors import decode_cursor, encode_cursor
+from ragline.adapters.dynamodb_table import Table
+from ragline.domain.documents import Document, Partition, Status
+from ragline.domain.ledger import Audit, DocumentPage, Work
+from ragline.domain.lifecycle import TROUBLED, Record
+from ragline.domain.times import check_time, iso
+
+if TYPE_CHECKING:
+    from ragline.adapters.dynamodb_items import Item
+
+_LEASED = (Status.AWAITING_UPLOAD, Status.SPLITTING, Status.PROCESSING, Status.DELETED)
+_RECORDS = ("CHUNK", "RANGE")
+
+
+class Upkeep:
+    """The half of ``DynamoLedger`` that reads many items, and drops those of dead generations."""
+
+    _table: Table
+    _clock: Callable[[], datetime]
+
+    def overdue(self, limit: int = 100) -> Sequence[Record]:
+        now = iso(self._clock())
+        found = chain.from_iterable(self._leased(status, now, limit) for status in _LEASED)
+        # The index may lag behind: what counts is what META says.
+        records = [items.read_record(item) for item in self._table.batch_get(list(found))]
+        late = [one for one in records if one.lease_until and one.lease_until <= now]
+        return sorted(late, key=lambda one: one.lease_until)[:limit]
+
+    def troubled(
+        self, tenant: str, *, since: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> DocumentPage:
+        everywhere = Partition(tenant, "")
+        low = check_time(since, "since") if since else "0"
+        if cursor:
+            # '!' sorts behind nothing that a key may go on with: the first place after the cursor.
+            low = max(low, decode_cursor(everywhere, cursor)[0] + "!")
+        answer = self._table.query(
+            IndexName=items.BY_STATUS,
+            KeyConditionExpression="GSI2PK = :pk AND GSI2SK >= :low",
+            ExpressionAttributeValues={
+                ":pk": {"S": items.troubled_pk(tenant)},
+                ":low": {"S": low},
+            },
+            Limit=limit,
+        )
+        places = answer["Items"]
+        keys = [items.key(one["PK"]["S"], one["SK"]["S"]) for one in places]
+        known = {one["PK"]["S"]: items.read_record(one) for one in self._table.batch_get(keys)}
+        documents = [known[one["PK"]["S"]].document for one in places if one["PK"]["S"] in known]
+        more = "LastEvaluatedKey" in answer
+        last = encode_cursor(everywhere, places[-1]["GSI2SK"]["S"]) if more and places else None
+        return DocumentPage([one for one in documents if one.status in TROUBLED], last)
+
+    def work(self, document: Document) -> Work:
+        pk = items.document_pk(document.partition.tenant, document.document_id)
+        found = chain.from_iterable(
+            self._records(pk, f"{kind}#{document.generation:08d}#") for kind in _RECORDS
+        )
+        return items.read_work(found).get(document.generation, Work())
+
+    def audit(self) -> Iterator[Audit]:
+        """Two reads of the whole table in all; one document at a time is held in memory."""
+        for pk in [item["PK"]["S"] for item in self._table.scan(items.META)]:
+            if "#DOC#" not in pk:
+                continue
+            found = list(self._records(pk, ""))
+            meta = next((one for one in found if one["SK"]["S"] == items.META), None)
+            if meta is None:
+                continue
+            record = items.read_record(meta)
+            deleted = record.document.status is Status.DELETED
+            yield Audit(
+                record.document, items.read_work(found), deleted and bool(record.lease_until)
+            )
+
+    def _drop_records(self, tenant: str, document_id: str, below: int) -> None:
+        """Those of generations below ``below``."""
+        pk = items.document_pk(tenant, document_id)
+        for kind in _RECORDS:
+            old = self._table.query_all(
+                KeyConditionExpression="PK = :pk AND SK BETWEEN :low AND :high",
+                ExpressionAttributeValues={
+                    ":pk": {"S": pk},
+                    ":low": {"S": f"{kind}#"},
+                    ":high": {"S": f"{kind}#{below:08d}"},
+                },
+                ProjectionExpression="PK, SK",
+                ConsistentRead=True,
+            )
+            self._table.delete_all(old)
+
+    def _records(self, pk: str, prefix: str) -> Iterator[Item]:
+        values: Item = {":pk": {"S": pk}}
+        condition = "PK = :pk"
+        if prefix:
+            condition += " AND begins_with(SK, :prefix)"
+            values[":prefix"] = {"S": prefix}
+        return self._table.query_all(
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=values,
+            ConsistentRead=True,
+        )
+
+    def _leased(self, status: Status, until: str, limit: int) -> Iterator[Item]:
+        answer = self._table.query(
+            IndexName=items.BY_STATUS,
+            KeyConditionExpression="GSI2PK = :pk AND GSI2SK <= :until",
+            ExpressionAttributeValues={
+                ":pk": {"S": items.leased_pk(status)},
+                ":until": {"S": until},
+            },
+            Limit=limit,
+        )
+        return (items.key(one["PK"]["S"], one["SK"]["S"]) for one in answer["Items"])

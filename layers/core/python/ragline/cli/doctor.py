@@ -1,0 +1,162 @@
+"""`ragline doctor`: whether ledger, bucket and index agree, and what to do if they do not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from ragline.cli import exits, options
+from ragline.cli.outside import Outside
+from ragline.cli.screen import Screen, line
+from ragline.cli.stack_ports import StackPorts
+from ragline.cli.target import Choice, account
+from ragline.domain.times import utc_now
+from ragline.ports import Queues
+from ragline.usecases.doctor import Finding, Report, examine
+from ragline.usecases.repair import repair
+
+ON_SCREEN = 100
+LONGEST_WAIT = 120.0
+PAUSE = 2.0
+QUIET_ROUNDS = 3
+"""SQS only estimates how many messages it holds: one look that finds none proves little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """``waiting``: messages on the queues. After a repair: how much was ``found`` before it, and
+    what of that it could not set right.
+    """
+
+    report: Report
+    waiting: int = 0
+    found: int | None = None
+    beyond_repair: Sequence[Finding] = ()
+
+
+def doctor(
+    ctx: typer.Context,
+    mend: Annotated[
+        bool, typer.Option("--repair", help="Set right what can be, and examine again.")
+    ] = False,
+    as_json: options.AsJson = False,
+    stack: options.StackName = None,
+    profile: options.Profile = None,
+    endpoint: options.Endpoint = None,
+    region: options.Region = None,
+) -> None:
+    """Compare the ledger with the uploads, chunks, vectors and index rows, of all tenants.
+
+    Reads all of it, so it takes some minutes at a million chunks, and needs AWS credentials (not
+    just the API key). Exits with 1 if anything is wrong.
+    """
+    outside, screen = Outside.of(ctx), Screen(as_json)
+    where = account(Choice(stack, profile, endpoint, region), outside)
+    ports = outside.ports(where)
+    screen.say(f"examining stack {where.stack}")
+    report = _examine(ports)
+    if mend and not report.healthy:
+        diagnosis = _mend(report, ports, outside, screen)
+    else:
+        waiting = 0 if report.healthy else _waiting(ports.queues)
+        diagnosis = Diagnosis(report, waiting)
+    screen.give(_answer(diagnosis))
+    screen.show(_totals(diagnosis.report))
+    if diagnosis.report.findings:
+        screen.show(Text(), _table(diagnosis.report.findings))
+    healthy = diagnosis.report.healthy
+    screen.show(Text(), Text(_sentence(diagnosis), style="bold green" if healthy else "bold red"))
+    if not healthy:
+        raise typer.Exit(exits.FAILED)
+
+
+def _examine(ports: StackPorts) -> Report:
+    return examine(ledger=ports.ledger, objects=ports.objects, index=ports.index, now=utc_now())
+
+
+def _mend(report: Report, ports: StackPorts, outside: Outside, screen: Screen) -> Diagnosis:
+    screen.say(f"repairing {len(report.findings)} findings")
+    beyond = repair(
+        report.findings, ledger=ports.ledger, objects=ports.objects, queues=ports.queues
+    )
+    screen.say(f"waiting for the queues to empty, at most {LONGEST_WAIT:.0f} s")
+    waiting = _wait(ports.queues, outside)
+    return Diagnosis(_examine(ports), waiting, len(report.findings), beyond)
+
+
+def _wait(queues: Queues, outside: Outside) -> int:
+    """Wait until the queues hold nothing, for some looks on end; how much they hold in the end."""
+    deadline, quiet = outside.clock() + LONGEST_WAIT, 0
+    while True:
+        waiting = _waiting(queues)
+        quiet = 0 if waiting else quiet + 1
+        if quiet == QUIET_ROUNDS or outside.clock() >= deadline:
+            return waiting
+        outside.sleep(PAUSE)
+
+
+def _waiting(queues: Queues) -> int:
+    backlog = queues.backlog()
+    return backlog.pages + backlog.chunks + backlog.index_ops
+
+
+def _sentence(diagnosis: Diagnosis) -> str:
+    number, waiting = len(diagnosis.report.findings), diagnosis.waiting
+    if not number:
+        told = "The ledger, the bucket and the index agree."
+        return told if diagnosis.found is None else f"{diagnosis.found} repaired. {told}"
+    kinds = Counter(finding.kind.value for finding in diagnosis.report.findings)
+    listed = ", ".join(f"{name} {times}" for name, times in kinds.most_common())
+    told = f"{number} finding{'' if number == 1 else 's'}: {listed}."
+    if waiting:
+        return f"{told} The queues hold {waiting} messages: look again when they are done."
+    if diagnosis.found is None:
+        return f"{told} `ragline doctor --repair` sets right what can be."
+    if diagnosis.beyond_repair:
+        return f"{told} Of some the bytes are gone: upload those documents again, or delete them."
+    return f"{told} That was left of {diagnosis.found}; `ragline logs` may say why."
+
+
+def _answer(diagnosis: Diagnosis) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "healthy": diagnosis.report.healthy,
+        "totals": dict(diagnosis.report.totals),
+        "findings": [_finding(one) for one in diagnosis.report.findings],
+        "waiting_messages": diagnosis.waiting,
+    }
+    if diagnosis.found is not None:
+        beyond = [_finding(one) for one in diagnosis.beyond_repair]
+        answer["repair"] = {"found": diagnosis.found, "beyond_repair": beyond}
+    return answer
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "kind": finding.kind.value,
+        "subject": finding.subject,
+        "partition": str(finding.partition) if finding.partition else None,
+        "detail": finding.detail,
+    }
+
+
+def _totals(report: Report) -> Text:
+    told = ", ".join(f"{number:,} {name}" for name, number in report.totals.items() if number)
+    return Text(f"compared: {told or 'nothing; the stack is empty'}")
+
+
+def _table(findings: Sequence[Finding]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("kind", no_wrap=True)
+    table.add_column("subject", overflow="fold")
+    table.add_column("detail", overflow="fold")
+    for each in findings[:ON_SCREEN]:
+        table.add_row(Text(each.kind.value), Text(line(each.subject)), Text(line(each.detail)))
+    if (left := len(findings) - ON_SCREEN) > 0:
+        table.add_row("…", f"{left} more", "--json shows all of them")
+    return table

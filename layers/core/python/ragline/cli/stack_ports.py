@@ -1,0 +1,101 @@
+"""The ports of a deployed stack, reached from here with a person's own credentials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from ragline.cli import aws
+from ragline.cli.target import Account
+from ragline.domain.errors import SetupError
+from ragline.ports import Ledger, Objects, Queues, VectorIndex
+
+
+@dataclass(frozen=True, slots=True)
+class StackPorts:
+    ledger: Ledger
+    objects: Objects
+    queues: Queues
+    index: VectorIndex
+
+
+def stack_ports(where: Account) -> StackPorts:
+    """What the stack's functions have behind their ports.
+
+    Raises:
+        SetupError: there is no such stack, it lacks an output, or there are no credentials.
+    """
+    from ragline.adapters.dynamodb_ledger import DynamoLedger
+    from ragline.adapters.s3_objects import S3Objects
+    from ragline.adapters.sqs_queues import SqsQueues
+
+    outputs = aws.stack_outputs(where.client("cloudformation"), where.stack)
+
+    def output(name: str) -> str:
+        if not outputs.get(name):
+            raise SetupError(
+                f"stack {where.stack} has no output {name}: deploy this version of Ragline."
+            )
+        return outputs[name]
+
+    bucket = output("DocumentsBucketName")
+    queues = SqsQueues(
+        _client(where, "sqs"),
+        chunks_url=output("ChunksQueueUrl"),
+        pages_url=output("PagesQueueUrl"),
+        index_ops_url=output("IndexOpsQueueUrl"),
+    )
+    s3 = _client(where, "s3")
+    return StackPorts(
+        DynamoLedger(output("LedgerTableName"), client=_client(where, "dynamodb")),
+        S3Objects(bucket, client=s3),
+        queues,
+        _index(f"s3://{bucket}/index", where.session, s3.meta),
+    )
+
+
+def _client(where: Account, service: str) -> Any:
+    from botocore.config import Config
+
+    config = Config(retries={"mode": "standard", "total_max_attempts": 4})
+    if where.endpoint_url:
+        # A stand-in has no names for its buckets.
+        config = config.merge(Config(s3={"addressing_style": "path"}))
+    return where.client(service, config=config)
+
+
+def _index(uri: str, session: Any, s3: Any) -> VectorIndex:
+    """Lance has an S3 client of its own, which knows nothing of sessions and profiles."""
+    try:
+        from ragline.adapters.lancedb_index import LanceIndex, storage_options
+
+        return LanceIndex(
+            uri,
+            storage_options=storage_options(_endpoint(s3.endpoint_url), s3.region_name)
+            | _credentials(session),
+        )
+    except ImportError as error:
+        raise SetupError(
+            f"reading the index needs {error.name}: install ragline with the extra `cli`."
+        ) from error
+
+
+def _credentials(session: Any) -> dict[str, str]:
+    with aws.translated("reading the AWS credentials"):
+        found = session.get_credentials()
+        frozen = found.get_frozen_credentials() if found else None
+    if frozen is None:
+        raise SetupError("no AWS credentials were found. Name a profile with --profile.")
+    named = {
+        "aws_access_key_id": frozen.access_key,
+        "aws_secret_access_key": frozen.secret_key,
+        "aws_session_token": frozen.token,
+    }
+    return {name: value for name, value in named.items() if value}
+
+
+def _endpoint(url: str) -> str:
+    """The endpoint of a stand-in, however the session came by it; '' for AWS itself."""
+    host = urlsplit(url).hostname or ""
+    return "" if host.endswith((".amazonaws.com", ".amazonaws.com.cn")) else url

@@ -1,0 +1,141 @@
+"""Reconciling: what a crash left at a standstill is found by its lease, and set going again."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ragline.domain import lifecycle
+from ragline.domain.documents import Document, Reason, Status
+from ragline.domain.errors import StoredDataLost
+from ragline.domain.lifecycle import Record
+from ragline.domain.messages import new_nonce
+from ragline.domain.times import iso, later
+from ragline.ports import Backlog, Ledger, Objects, Queues
+from ragline.usecases.failures import fail_document
+from ragline.usecases.remove import delete_op
+from ragline.usecases.resume import resume, start_over
+
+MAX_REPAIRS = 3
+"""Fruitless repairs before a document is given up; a queue's own attempts lie in each."""
+
+MAX_STARVED = timedelta(hours=6)
+"""However deep the queues are: a message may be lost among the many that wait."""
+
+UPLOAD_EXPIRED = "upload_expired"
+STALLED = "stalled"
+
+
+class Verdict(StrEnum):
+    """What was found of a document whose lease is over, and done about it."""
+
+    MOVING = "moving"
+    STARVED = "starved"
+    REPAIRED = "repaired"
+    EXPIRED = "expired"
+    GAVE_UP = "gave_up"
+
+
+def reconcile(
+    *,
+    ledger: Ledger,
+    objects: Objects,
+    queues: Queues,
+    now: datetime,
+    deadline: float = math.inf,
+) -> Counter[Verdict]:
+    """Look at every document whose lease is over; how many there were of each verdict.
+
+    Moving: it has progressed since. Starved: its messages wait behind others, which is no fault of
+    its own. Stuck is what is neither: it is repaired, a few times, and failed if that is in vain.
+    What is not looked at by ``deadline``, in seconds of ``time.monotonic``, waits for the next run.
+    """
+    found: Counter[Verdict] = Counter()
+    seen: set[tuple[str, str]] = set()
+    backlog: Backlog | None = None
+    while late := [one for one in ledger.overdue() if _name(one) not in seen]:
+        backlog = backlog or queues.backlog()
+        for record in late:
+            if time.monotonic() > deadline:
+                return found
+            seen.add(_name(record))
+            found[_look(record, backlog, iso(now), ledger, objects, queues)] += 1
+    return found
+
+
+def _look(
+    record: Record, backlog: Backlog, now: str, ledger: Ledger, objects: Objects, queues: Queues
+) -> Verdict:
+    document, verdict = record.document, _verdict(record, backlog, now)
+    if verdict is Verdict.REPAIRED:
+        verdict = _repair(document, ledger, objects, queues)
+    elif verdict is Verdict.GAVE_UP:
+        message = f"it stood still after {MAX_REPAIRS} repairs; retry it, or read the logs."
+        stage = "split" if document.status is Status.SPLITTING else "embed"
+        fail_document(document, Reason(STALLED, message, stage), ledger)
+    if verdict not in {Verdict.EXPIRED, Verdict.GAVE_UP}:
+        ledger.renew(document, repaired=verdict is Verdict.REPAIRED)
+    return verdict
+
+
+def _name(record: Record) -> tuple[str, str]:
+    return record.document.partition.tenant, record.document.document_id
+
+
+def _verdict(record: Record, backlog: Backlog, now: str) -> Verdict:
+    document = record.document
+    if not lifecycle.overdue(record, now):
+        return Verdict.MOVING
+    starving = now < later(document.updated_at, MAX_STARVED)
+    if starving and _waiting(document, backlog):
+        return Verdict.STARVED
+    under_way = document.status in {Status.SPLITTING, Status.PROCESSING}
+    if under_way and record.repairs >= MAX_REPAIRS:
+        return Verdict.GAVE_UP
+    return Verdict.REPAIRED
+
+
+def _waiting(document: Document, backlog: Backlog) -> int:
+    """How many messages are before or among those that this document waits for."""
+    match document.status:
+        case Status.SPLITTING:
+            return backlog.pages
+        case Status.PROCESSING:
+            return backlog.chunks + backlog.index_ops
+        case Status.DELETED:
+            return backlog.index_ops
+        case _:
+            return 0
+
+
+def _repair(document: Document, ledger: Ledger, objects: Objects, queues: Queues) -> Verdict:
+    match document.status:
+        case Status.AWAITING_UPLOAD:
+            return _await_no_longer(document, ledger, objects, queues)
+        case Status.DELETED:
+            if document.delete_requested:
+                objects.delete([document.upload_key])
+            below = document.generation + 1
+            queues.send_ops([delete_op(document, below=below, nonce=new_nonce())])
+        case _ if not document.progress.split and objects.size(document.upload_key) is None:
+            message = "the uploaded bytes are gone from the bucket; upload the document again."
+            fail_document(document, Reason(StoredDataLost.code, message, "split"), ledger)
+            return Verdict.GAVE_UP
+        case _:
+            resume(document, ledger=ledger, queues=queues)
+    return Verdict.REPAIRED
+
+
+def _await_no_longer(
+    document: Document, ledger: Ledger, objects: Objects, queues: Queues
+) -> Verdict:
+    if objects.size(document.upload_key) is not None:
+        start_over(document, queues)  # it is here, and its event was lost
+        return Verdict.REPAIRED
+    message = "its bytes did not arrive in time; register it again, or push the file again."
+    reason = Reason(UPLOAD_EXPIRED, message, "upload")
+    ledger.expire(document.partition.tenant, document.document_id, reason)
+    return Verdict.EXPIRED

@@ -1,0 +1,271 @@
+"""Whatever happens to a document, in whatever order: what a ledger never lets come about.
+
+Everything that the pipeline, its users and the bucket do happens at random, late and repeated, by
+handles of any generation; after every step the ledger is asked what it would tell an auditor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ragline.adapters.memory import MemoryLedger
+from ragline.domain.documents import Document, Status
+from ragline.domain.errors import WriteConflict
+from ragline.domain.keys import normal_sequencer
+from ragline.domain.ledger import Audit, ChunkState, NewDocument, Work
+from ragline.domain.lifecycle import TROUBLED
+from ragline.ports import Ledger
+from tests.contract import aws
+from tests.contract.ledgers import BAD, WORSE, Clock, audits, dropped, fresh_dynamo, new, tamper
+
+pytestmark = pytest.mark.disable_socket
+
+REGISTERED, DROPPED = new(), dropped()
+RANGES = ([3, 1], [0], [2], [0, 2], [1])
+
+
+def ranges_of(generation: int) -> list[int]:
+    """Chunks by range: what any splitter makes of this generation, whenever it is asked."""
+    return RANGES[(generation - 1) % len(RANGES)]
+
+
+def chosen(generation: int, bits: int) -> list[int]:
+    """Some ordinals of the generation's chunks."""
+    ordinals = Work(dict(enumerate(ranges_of(generation)))).ordinals
+    return [ordinal for n, ordinal in enumerate(ordinals) if bits >> n & 1]
+
+
+class History:
+    """One document's life, and what a bystander knows of it.
+
+    ``buried``: the newest generation that was deleted. ``requested``: it was deleted on request,
+    and the bucket has not told of its removal since. ``latest``: of the bucket's sequencers.
+    """
+
+    def __init__(self, ledger: Ledger, one: NewDocument) -> None:
+        self.ledger, self.one = ledger, one
+        self.handles: list[Document] = []
+        self.buried, self.requested, self.latest = 0, False, 8
+
+    def step(self, act: Callable[[History, int, int], bool], at: int, bits: int) -> None:
+        before = self.now
+        may_revive = act(self, at, bits)
+        for told in self.ledger.audit():
+            self.check(before, told, may_revive)
+
+    @property
+    def now(self) -> Document | None:
+        return self.ledger.get("acme", self.one.document_id)
+
+    def handle(self, at: int) -> Document | None:
+        """What some worker was given: lately, or of a generation that is long gone."""
+        return self.handles[-1 - at % len(self.handles)] if self.handles else None
+
+    def sequencer(self, age: int) -> tuple[str, bool]:
+        """One about as old as the last, and whether it is newer than all that the ledger saw."""
+        number = self.latest + age
+        self.latest = max(self.latest, number)
+        text, now = f"{number:X}", self.now
+        return text, now is None or normal_sequencer(text) > now.sequencer
+
+    # What never comes about
+
+    def check(self, before: Document | None, told: Audit, may_revive: bool) -> None:
+        now = told.document
+        assert now == self.now
+        if now.wants(now.generation):
+            counted = told.work.get(now.generation, Work()).counts()
+            assert {name: getattr(now.progress, name) for name in counted} == counted
+            assert now.generation > self.buried
+        assert not now.live_generation or now.live_generation > self.buried
+        if before is None:
+            return
+        assert now.generation - before.generation in {0, 1}
+        assert now.sequencer >= before.sequencer
+        if before.status is Status.DELETED is not now.status:
+            assert may_revive
+            assert now.status in {Status.AWAITING_UPLOAD, Status.SPLITTING}
+        if now.live_generation not in {before.live_generation, 0}:
+            work = told.work[now.live_generation]
+            assert work.ranges == dict(enumerate(ranges_of(now.live_generation)))
+            assert work.unfinished == []
+        if not now.live_generation:
+            assert not before.live_generation or now.status is Status.DELETED
+
+    # The bucket and the users; each says whether it may revive a deleted document
+
+    def create(self, at: int, bits: int) -> bool:
+        if self.one is REGISTERED:
+            before = self.now
+            made = self.ledger.create(self.one)
+            fresh = before is None or before.status is Status.DELETED
+            assert made.status is Status.AWAITING_UPLOAD if fresh else made == before
+        return True
+
+    def begin(self, at: int, bits: int) -> bool:
+        sequencer, newer = self.sequencer(bits % 4 - 1)
+        before = self.now
+        try:
+            started = self.ledger.begin(self.one, sequencer, ("p1", "p1", "p2", "")[bits // 4])
+        except WriteConflict:
+            assert before is not None
+            assert before.status is Status.DELETED
+            assert newer and self.requested and self.one is DROPPED
+            return False
+        if started is not None:
+            self.handles.append(started)
+            if newer:
+                self.requested = False
+        elif newer:
+            assert self.requested and self.one is REGISTERED
+        return newer and (before is None or not self.requested)
+
+    def delete(self, at: int, bits: int) -> bool:
+        before = self.now
+        sequencer, newer = self.sequencer(bits // 2 % 4 - 1) if bits % 2 else ("", True)
+        was = self.ledger.delete("acme", self.one.document_id, sequencer)
+        gone = before is None or before.status is Status.DELETED
+        if was is not None:
+            assert was == before
+            assert newer and not gone
+            self.requested, self.buried = not sequencer, was.generation
+        elif not gone:
+            # Older, or word of the upload that was there before the id was used again.
+            again = self.requested and before and before.status is Status.AWAITING_UPLOAD
+            assert sequencer and (again or not newer)
+        elif sequencer and newer and self.one is DROPPED:
+            self.requested = False
+        return False
+
+    # The workers
+
+    def cut(self, at: int, bits: int) -> bool:
+        if document := self.handle(at):
+            ranges = ranges_of(document.generation)
+            self.ledger.plan_ranges(document, len(ranges), 0)
+            for number, chunks in enumerate(ranges):
+                if bits >> number & 1:
+                    self.ledger.record_range(document, number, chunks, 0)
+        return False
+
+    def plan(self, at: int, bits: int) -> bool:
+        if document := self.handle(at):
+            self.ledger.plan_ranges(document, len(ranges_of(document.generation)), 0)
+        return False
+
+    def embed(self, at: int, bits: int) -> bool:
+        return self.move(at, bits, ChunkState.EMBEDDED)
+
+    def spoil(self, at: int, bits: int) -> bool:
+        return self.move(at, bits, ChunkState.FAILED)
+
+    def index(self, at: int, bits: int) -> bool:
+        return self.move(at, bits, ChunkState.INDEXED)
+
+    def move(self, at: int, bits: int, state: ChunkState) -> bool:
+        """And settle, as the workers do, unless they die."""
+        if document := self.handle(at):
+            self.ledger.record_chunks(document, chosen(document.generation, bits), state, BAD)
+            if bits % 8:
+                self.settle(at, bits)
+        return False
+
+    def settle(self, at: int, bits: int) -> bool:
+        if document := self.handle(at):
+            ended = self.ledger.settle("acme", self.one.document_id, document.generation)
+            assert ended is None or ended == self.now
+            assert self.ledger.settle("acme", self.one.document_id, document.generation) is None
+        return False
+
+    def fail(self, at: int, bits: int) -> bool:
+        if document := self.handle(at):
+            self.ledger.fail("acme", self.one.document_id, document.generation, WORSE)
+        return False
+
+    def retry(self, at: int, bits: int) -> bool:
+        if document := self.handle(at):
+            before = self.now
+            assert before is not None
+            mends = before.status in TROUBLED and before.generation == document.generation
+            assert (self.ledger.retry(document) is not None) is mends
+            if bits % 8:
+                self.reopen(at, bits)
+        return False
+
+    def reopen(self, at: int, bits: int) -> bool:
+        if document := self.handle(at):
+            opening = chosen(document.generation, bits)
+            before, failed = self.now, self.ledger.work(document).failed
+            assert before is not None
+            done = self.ledger.reopen(document, opening)
+            assert done is (before.wants(document.generation) and not before.terminal)
+            left = set(failed) - set(opening if done else [])
+            assert set(self.ledger.work(document).failed) == left
+        return False
+
+    # The upkeep
+
+    def forget(self, at: int, bits: int) -> bool:
+        """As the indexer does once rows are gone: of dead generations, or of all of them."""
+        if now := self.now:
+            gone = now.status is Status.DELETED
+            below = now.generation + 1 if gone else now.live_generation
+            self.ledger.forget("acme", self.one.document_id, below)
+            told = audits(self.ledger)["acme", self.one.document_id]
+            assert all(generation >= below for generation in told.work)
+            assert not told.removal_pending
+            assert told.document == now
+        return False
+
+    def mend(self, at: int, bits: int) -> bool:
+        """Counts that some fault made wrong are right again before anyone looks."""
+        if (now := self.now) and now.wants(now.generation):
+            tamper(self.ledger, now, indexed=bits - 1, chunks_total=bits)
+        if document := self.handle(at):
+            self.ledger.recount(document)
+        if now and now.wants(now.generation):
+            self.ledger.recount(now)
+            assert self.now == now
+        return False
+
+
+Step = tuple[Callable[[History, int, int], bool], int, int]
+H = History
+OFTEN = [H.begin, H.cut, H.embed, H.spoil, H.index, H.retry, H.delete]
+SELDOM = [H.create, H.plan, H.settle, H.fail, H.reopen, H.forget, H.mend]
+
+
+def histories(shortest: int, longest: int) -> st.SearchStrategy[list[Step]]:
+    act = st.sampled_from([*OFTEN, *OFTEN, *SELDOM])
+    # Handles are mostly those of late, and all chunks are as likely as any others.
+    at, bits = st.sampled_from([0, 0, 0, 1, 2]), st.sampled_from([*range(16), *[15] * 8])
+    return st.lists(st.tuples(act, at, bits), min_size=shortest, max_size=longest)
+
+
+def live(ledger: Ledger, one: NewDocument, steps: Sequence[Step]) -> None:
+    history = History(ledger, one)
+    for act, at, bits in steps:
+        history.step(act, at, bits)
+
+
+@pytest.mark.parametrize("one", [REGISTERED, DROPPED], ids=["registered", "dropped"])
+@settings(max_examples=250, deadline=None)
+@given(steps=histories(20, 60))
+def test_no_history_makes_a_ledger_lie(one: NewDocument, steps: list[Step]) -> None:
+    live(MemoryLedger(Clock()), one, steps)
+
+
+@pytest.mark.parametrize("one", [REGISTERED, DROPPED], ids=["registered", "dropped"])
+def test_no_history_makes_the_table_lie(one: NewDocument) -> None:
+    with aws.in_process_aws():
+
+        @settings(max_examples=8, deadline=None)
+        @given(steps=histories(15, 30))
+        def every_history(steps: list[Step]) -> None:
+            live(fresh_dynamo(), one, steps)
+
+        every_history()

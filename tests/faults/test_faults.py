@@ -1,0 +1,65 @@
+"""No crash, throttle, partial failure, duplicate or disorder makes the ledger lie: a sample.
+
+``python -m tests.faults`` goes through all of it, and repeats the run that an assertion names.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ragline import wiring
+from ragline.adapters.lancedb_index import LanceIndex
+from ragline.domain.chunks import Filter, Row
+from tests.faults import oracle
+from tests.faults.injection import Call
+from tests.faults.scenarios import SCENARIOS
+from tests.faults.sweep import Run, calls, outcome, runs, storms
+from tests.faults.world import SHELF, world
+
+PER_SCENARIO = 5
+STORMS = 1
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_whatever_goes_wrong_once_all_comes_right(scenario: str) -> None:
+    possible = list(runs(scenario))
+    for run in random.Random(scenario).sample(possible, PER_SCENARIO):
+        assert outcome(run) == [], f"python -m tests.faults {run}"
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_whatever_goes_wrong_in_a_storm_is_told_and_can_be_mended(scenario: str) -> None:
+    for run in storms(scenario, range(STORMS)):
+        assert outcome(run) == [], f"python -m tests.faults {run}"
+
+
+@pytest.mark.parametrize("mode", ["kill_after", "lost_answer"])
+@pytest.mark.parametrize("scenario", ["replace", "delete"])
+def test_a_real_index_holds_no_row_too_many_or_too_few(
+    scenario: str, mode: str, tmp_path: Path
+) -> None:
+    (at,) = list(_writes_to_the_index(scenario))[-1:]
+    run = Run(scenario, mode, at)
+    assert outcome(run, index=LanceIndex(str(tmp_path))) == [], f"python -m tests.faults {run}"
+
+
+def test_the_oracle_sees_a_row_that_is_missing_and_one_that_is_left() -> None:
+    with world() as one:
+        SCENARIOS["upload"](one)
+        one.rest()
+        assert list(oracle.mended(one)) == []
+        rows = one.cloud.index.dense(SHELF, wiring.embedder().embed(["amber"])[0], 1, Filter())
+        one.cloud.index.delete(SHELF, "doc")
+        assert len(list(oracle.mended(one))) >= 3
+        left = Row("gone", 1, rows[0].chunk, "gone.md", wiring.embedder().embed(["amber"])[0])
+        one.cloud.index.upsert(SHELF, [left])
+        assert "rows of gone, which nobody uploaded" in list(oracle.mended(one))
+
+
+def _writes_to_the_index(scenario: str) -> Iterator[int]:
+    writes = {Call("index", "upsert"), Call("index", "delete")}
+    return (at for at, call in enumerate(calls(scenario), start=1) if call in writes)
