@@ -13,7 +13,6 @@ from ragline.domain.times import utc_now
 from ragline.telemetry import logger, metrics, observed
 from ragline.usecases.reconcile import Verdict, reconcile
 
-
 MARGIN_SECONDS = 20
 """Kept back from the function's timeout, for the document in hand."""
 

@@ -194,9 +194,27 @@ def test_an_upload_that_comes_after_all_starts_its_document(ledger: Ledger, cloc
     clock.skip(timedelta(days=1))
     ledger.expire("acme", "d1", NEVER_CAME)
     document = split(ledger, 1)
-    assert (document.status, document.reason, document.generation) == (Status.SPLITTING, None, 1)
+    assert (document.status, document.reason) == (Status.SPLITTING, None)
     assert not ledger.expire("acme", "d1", NEVER_CAME)
     assert finish(ledger, document, 1).status is Status.INDEXED
+
+
+def test_an_upload_that_expires_leaves_the_deleted_generation_before_it_dead(
+    ledger: Ledger, clock: Clock
+) -> None:
+    """Its last chunks and its dead letters may still be on their way."""
+    document = split(ledger, 1)
+    ledger.delete("acme", "d1")
+    ledger.create(new(upload_seconds=0))
+    clock.skip(timedelta(days=1))
+    ledger.expire("acme", "d1", NEVER_CAME)
+    expired = known(ledger, document)
+    ledger.plan_ranges(document, 1, 0)
+    ledger.record_range(document, 0, 1, 0)
+    ledger.record_chunks(document, [0], ChunkState.INDEXED)
+    assert settle(ledger, document) is None
+    assert ledger.retry(document) is None
+    assert known(ledger, document) == expired
 
 
 def test_a_document_that_has_begun_does_not_expire(ledger: Ledger, clock: Clock) -> None:
@@ -272,7 +290,7 @@ def test_counts_move_the_heartbeat_and_not_the_lease(ledger: Ledger, clock: Cloc
 # What failed, of a tenant
 
 
-def test_failed_and_partial_documents_of_all_collections_are_found_oldest_first(
+def test_failed_and_partial_documents_of_all_collections_are_found_latest_first(
     ledger: Ledger,
 ) -> None:
     last = begun(ledger, new("d1"))
@@ -285,7 +303,7 @@ def test_failed_and_partial_documents_of_all_collections_are_found_oldest_first(
     begun(ledger, new("d5"))
     finish(ledger, split(ledger, 1, new("d6")), 1)
     page = ledger.troubled("acme")
-    assert (ids(page.documents), page.cursor) == (["d2", "d3", "d1"], None)
+    assert (ids(page.documents), page.cursor) == (["d1", "d3", "d2"], None)
     assert list(page.documents) == [known(ledger, one) for one in page.documents]
     assert ids(ledger.troubled("rival").documents) == ["d4"]
     assert ids(ledger.troubled("nobody").documents) == []
@@ -308,7 +326,7 @@ def test_trouble_is_placed_by_when_it_began_whatever_moves_afterwards(ledger: Le
     third = known(ledger, new("d3"))
     ledger.record_chunks(known(ledger, new("d1")), [0], ChunkState.INDEXED)
     ledger.identify(known(ledger, new("d2")), "ab" * 32)
-    assert ids(ledger.troubled("acme").documents) == ["d1", "d2", "d3"]
+    assert ids(ledger.troubled("acme").documents) == ["d3", "d2", "d1"]
     assert ids(ledger.troubled("acme", since=third.timings["indexed"]).documents) == ["d3"]
 
 
@@ -324,16 +342,16 @@ def test_pages_of_trouble_join_to_the_whole(ledger: Ledger) -> None:
         cursor = page.cursor
         if cursor is None:
             break
-    assert (seen, cursor) == ([f"d{n}" for n in range(7)], None)
+    assert (seen, cursor) == ([f"d{n}" for n in reversed(range(7))], None)
 
 
 def test_trouble_is_found_from_a_time_on(ledger: Ledger) -> None:
     for n in range(4):
         ledger.fail("acme", begun(ledger, new(f"d{n}")).document_id, 1, WORSE)
     since = known(ledger, new("d2")).updated_at
-    assert ids(ledger.troubled("acme", since=since).documents) == ["d2", "d3"]
+    assert ids(ledger.troubled("acme", since=since).documents) == ["d3", "d2"]
     page = ledger.troubled("acme", since=since, limit=1)
-    assert ids(ledger.troubled("acme", since=since, cursor=page.cursor).documents) == ["d3"]
+    assert ids(ledger.troubled("acme", since=since, cursor=page.cursor).documents) == ["d2"]
     assert ids(ledger.troubled("acme", since="2027-01-01").documents) == []
     with pytest.raises(InvalidRequest, match="since"):
         ledger.troubled("acme", since="yesterday")

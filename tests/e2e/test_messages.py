@@ -18,7 +18,7 @@ IDS = {"tenant": "default", "document_id": "unknown", "generation": 1}
 NO_JSON = ["not json", "\ufeff{", "[]", "null", "{" * 2_000, " ", "é" * 1_000]
 NO_MESSAGE = [
     {},
-    {"schema_version": 99, "collection": "poison", **IDS},
+    {"schema_version": "1", "collection": "poison", **IDS},
     {"collection": "poison", **IDS, "generation": 0},
     {"collection": "poison", **IDS, "generation": "one"},
     {"collection": ["poison"], **IDS},

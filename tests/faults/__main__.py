@@ -7,13 +7,19 @@ import logging
 import os
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
+from rich.console import Console
+from rich.table import Table
+
 import tests.conftest  # noqa: F401 - what every test may count on
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.sweep import STORM, Run, outcome, runs, storms
+
+console = Console()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = [one for one in chosen if not given.mode or one.mode in given.mode]
         results = zip(chosen, pool.map(outcome, chosen, chunksize=8), strict=True)
         wrong = _tell(results)
-    print(f"{len(chosen)} runs in {time.monotonic() - start:.0f} s, {wrong} with violations")
+    console.print(
+        f"{len(chosen)} runs in {time.monotonic() - start:.0f} s, {wrong} with violations"
+    )
     return 1 if wrong else 0
 
 
@@ -46,6 +54,7 @@ def _all_runs(scenario: str) -> list[Run]:
 def _quiet() -> None:
     """The functions' logs would bury what is found."""
     logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
     sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the worker's whole life
 
 
@@ -57,18 +66,14 @@ def _tell(results: Iterable[tuple[Run, Sequence[str]]]) -> int:
         done[run.scenario, run.mode] += 1
         if found:
             wrong[run.scenario, run.mode] += 1
-            print(f"✗ {run}", *found, sep="\n    ", flush=True)
+            console.print("\n    ".join([f"✗ {run}", *found]), markup=False, highlight=False)
     modes = sorted({mode for _, mode in done}, key=lambda mode: (mode == STORM, mode))
-    width = max((len(name) for name, _ in done), default=0)
-    print(f"{'runs (violations)':{width}}", *(f"{mode:>13}" for mode in modes))
+    table = Table("runs (violations)", *modes)
     for name in dict.fromkeys(name for name, _ in done):
-        cells = (_cell(done[name, mode], wrong[name, mode]) for mode in modes)
-        print(f"{name:{width}}", *(f"{cell:>13}" for cell in cells))
+        cells = [f"{done[name, mode]} ({wrong[name, mode]})" for mode in modes]
+        table.add_row(name, *cells)
+    console.print(table)
     return wrong.total()
-
-
-def _cell(done: int, wrong: int) -> str:
-    return f"{done} ({wrong})" if done else "-"
 
 
 if __name__ == "__main__":

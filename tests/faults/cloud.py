@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -138,9 +138,7 @@ class WatchedIndex:
         self._faults = faults
 
     def upsert(self, partition: Partition, rows: Sequence[Row]) -> None:
-        self._faults.through(
-            Call("index", "upsert"), lambda _: self._index.upsert(partition, rows)
-        )
+        self._faults.through(Call("index", "upsert"), lambda _: self._index.upsert(partition, rows))
 
     def delete(self, partition: Partition, document_id: str, *, below: int | None = None) -> None:
         self._faults.through(
@@ -306,7 +304,7 @@ class Cloud:
 
     def _deliver_one(self) -> bool:
         sources: list[Callable[[], bool]] = [self._deliver_event]
-        sources += [lambda mapped=mapped: self._deliver_batch(mapped) for mapped in MAPPINGS]
+        sources += [partial(self._deliver_batch, mapped) for mapped in MAPPINGS]
         if self.disorder:
             self.disorder.chance.shuffle(sources)
         found = any(deliver() for deliver in sources)

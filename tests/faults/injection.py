@@ -18,7 +18,7 @@ OUTAGE_CALLS = 150
 """How many calls an outage lasts: longer than five deliveries of whatever it meets."""
 
 
-class Killed(BaseException):  # noqa: N818 - nothing that the code under test catches
+class Killed(BaseException):
     """The worker is gone: it answers nothing, and what it did so far stays done."""
 
 
@@ -126,7 +126,7 @@ class Faults:
 
     def stand_still(self) -> None:
         self.stalled.set()
-        self.resume.wait()
+        assert self.resume.wait(timeout=60), "nobody let the stalled worker go on"
 
     def _now(self, call: Call) -> Mode | None:
         number = len(self.calls)
@@ -272,9 +272,9 @@ _PARTLY: dict[str, Callable[[Call, Do], Any]] = {
 
 def _cancelled(call: Call, code: str) -> ClientError:
     """The last item of the transaction is the one to blame."""
-    reasons = [{"Code": "None"} for _ in call.params["TransactItems"][1:]]
+    codes = ["None" for _ in call.params["TransactItems"][1:]] + [code]
     error = _error(call, "TransactionCanceledException", 400)
-    error.response["CancellationReasons"] = [*reasons, {"Code": code}]  # type: ignore[typeddict-unknown-key]
+    error.response["CancellationReasons"] = [{"Code": one, "Message": ""} for one in codes]
     return error
 
 

@@ -60,17 +60,16 @@ def storms(scenario: str, seeds: range) -> Iterator[Run]:
 
 def outcome(run: Run, index: VectorIndex | None = None) -> list[str]:
     """What was wrong in the run; nothing, if all is well."""
-    if run.mode == STORM:
-        chance = random.Random(str(run))
-        faults, disorder = Storm(chance), Disorder(chance)
-    else:
-        faults, disorder = Faults(Mode(run.mode), run.at), None
+    chance = random.Random(str(run))
+    storm = run.mode == STORM
+    faults = Storm(chance) if storm else Faults(Mode(run.mode), run.at)
+    disorder = Disorder(chance) if storm else None
     try:
         with world(faults, disorder, index) as one:
             one.probe = lambda: list(oracle.at_any_time(one))
             SCENARIOS[run.scenario](one)
             one.rest()
-            if not disorder and len(faults.calls) < run.at:
+            if not storm and len(faults.calls) < run.at:
                 return [f"there was no call {run.at}"]
             faults.over()
             return _verdict(one, run)

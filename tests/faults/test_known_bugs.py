@@ -8,7 +8,7 @@ from ragline import wiring
 from ragline.domain.documents import Document, Status
 from tests.faults import oracle
 from tests.faults.injection import Call, Faults, Mode
-from tests.faults.scenarios import SCENARIOS, story
+from tests.faults.scenarios import story
 from tests.faults.sweep import Run, calls, outcome
 from tests.faults.world import SHELF, World, key_of, world
 
@@ -87,7 +87,7 @@ def test_a_removal_that_is_cut_short_is_finished(mode: Mode, call: str) -> None:
 
 
 def test_messages_that_sqs_did_not_take_are_sent_again() -> None:
-    """SendMessageBatch succeeds as a whole and fails in parts: who ignores ``Failed`` loses them."""
+    """SendMessageBatch succeeds as a whole and fails in parts: ignoring ``Failed`` loses some."""
     sends = [n for n, one in enumerate(calls("upload_of_ranges"), start=1) if _sends(one)]
     assert len(sends) >= 3
     for at in sends:

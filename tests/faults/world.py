@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -166,7 +166,8 @@ class World:
             troubled = [
                 name
                 for name in self.holds
-                if (found := self.document(name)).status in TROUBLED and not self.a_twin_holds(found)
+                if (found := self.document(name)).status in TROUBLED
+                and not self.a_twin_holds(found)
             ]
             if not troubled:
                 return
@@ -229,8 +230,10 @@ class World:
         ]
 
     def _maintain(self) -> None:
-        with suppress(Died):  # the schedule calls again
-            self.cloud.invoke("maintenance", _SCHEDULED)
+        def ignored(answer: Any) -> None:
+            """The schedule calls again."""
+
+        self.cloud.alone(lambda: self.cloud.invoke("maintenance", _SCHEDULED), ignored)
 
     def _look(self) -> None:
         with self.cloud.faults.aside():

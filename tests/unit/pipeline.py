@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from ragline.adapters.memory import MemoryLedger, MemoryObjects, MemoryQueues
@@ -134,9 +135,9 @@ class Pipeline:
         return set(failed)
 
     def apply(self, ops: Sequence[Upsert | Delete]) -> int:
-        """How many operations from the front are done."""
+        """How many operations from the front are done; all are of the first one's partition."""
         done, _ = apply_ops(
-            HANDBOOK,
+            ops[0].partition if ops else HANDBOOK,
             ops,
             ledger=self.ledger,
             objects=self.objects,
@@ -166,7 +167,8 @@ class Pipeline:
             for message in self.waiting_pages():
                 self.split_work(message)
             self.embed(self.waiting_parts())
-            self.apply(self.waiting_ops())
+            for _, ops in groupby(self.waiting_ops(), key=lambda op: op.partition):
+                self.apply(list(ops))
 
     def examine(self, now: datetime | None = None) -> Report:
         """What the doctor finds."""

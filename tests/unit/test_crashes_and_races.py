@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +12,7 @@ from ragline import wiring
 from ragline.domain.documents import Document, Status
 from ragline.domain.errors import EmbeddingFailed, MalformedMessage, ServiceUnavailable
 from ragline.domain.keys import parse_upload_key
-from ragline.domain.ledger import NewDocument
-from ragline.domain.messages import Delete
+from ragline.domain.messages import Delete, PageRange
 from ragline.embedding.hashing import HashEmbedder
 from ragline.settings import settings
 from ragline.usecases import dead_letters
@@ -106,31 +104,13 @@ def test_a_replacement_that_ends_in_the_splitter_has_the_old_rows_removed_too() 
     *ranges, last = pipeline.queues.pages
     pipeline.queues.pages = list(ranges)
     pipeline.run()
+    assert isinstance(last, PageRange)
     pipeline.split_range(last.model_copy(update={"first_page": 900, "last_page": 999}))
     assert pipeline.document().status is Status.INDEXED
     assert old_rows_ordered_away(pipeline)
     pipeline.queues.ops.clear()  # the splitter died before it was sent
     pipeline.split_range(last)
     assert old_rows_ordered_away(pipeline)
-
-
-def test_a_removal_that_the_splitter_gave_up_on_deletes_the_document() -> None:
-    pipeline = Pipeline()
-    pipeline.drop("The gate opens at nine.")
-    pipeline.run()
-    assert letter(pipeline, "invocations", _invocation("ObjectRemoved:Delete", "2")) == "doc"
-    document = pipeline.document()
-    assert (document.status, document.generation) == (Status.DELETED, 1)
-    assert not pipeline.search("gate")
-    pipeline.run()
-    assert pipeline.index.count(HANDBOOK) == 0
-
-
-def test_an_upload_that_the_splitter_gave_up_on_fails() -> None:
-    pipeline = Pipeline()
-    pipeline.ledger.create(NewDocument(HANDBOOK, "doc", "doc.md", KEY))
-    assert letter(pipeline, "invocations", _invocation("ObjectCreated:Put", "1")) == "doc"
-    assert pipeline.document().status is Status.FAILED
 
 
 def test_chunks_written_after_a_deletion_was_worked_on_do_not_stay() -> None:
@@ -238,8 +218,3 @@ def _delete(pipeline: Pipeline) -> None:
         objects=pipeline.objects,
         queues=pipeline.queues,
     )
-
-
-def _invocation(event: str, sequencer: str) -> str:
-    record = {"eventName": event, "s3": {"object": {"key": KEY, "sequencer": sequencer}}}
-    return json.dumps({"requestPayload": {"Records": [record]}, "responsePayload": None})

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import typer.main
@@ -67,7 +68,7 @@ def codes() -> set[str]:
 
     Requests' errors are left out: they are answers to callers and never recorded.
     """
-    kinds = [errors.PermanentError, errors.TransientError]
+    kinds: list[type[errors.RaglineError]] = [errors.PermanentError, errors.TransientError]
     for kind in kinds:
         kinds += kind.__subclasses__()
     found = {kind.code for kind in kinds}
@@ -92,19 +93,28 @@ def written(path: Path) -> Iterator[str]:
             yield getattr(importlib.import_module(f"ragline.usecases.{path.stem}"), first.id)
 
 
-def transitions() -> set[tuple[str, str, str]]:
-    """(from, rule, to) of every change of status or generation that the rules make."""
+class Move(NamedTuple):
+    """One change of status or generation that a rule makes."""
+
+    before: str
+    rule: str
+    after: str
+    next_generation: bool
+
+
+def moves() -> set[Move]:
+    """All that the rules make of the states that the walk over them has."""
     seen = set()
     for name in RULES:
         for state, old in STATES.items():
             _, new = outcome(name, state)
             if new is None or new is old:
                 continue
-            was = old.document if old else None
-            now = new.document
-            if was is None or (was.status, was.generation) != (now.status, now.generation):
-                before = was.status.value if was else NOTHING
-                seen.add((before, name.partition(",")[0], now.status.value))
+            before = old.document.status.value if old else NOTHING
+            after = new.document.status.value
+            another = new.document.generation != (old.document.generation if old else 0)
+            if another or before != after:
+                seen.add(Move(before, name.partition(",")[0], after, another))
     return seen
 
 
@@ -144,13 +154,19 @@ def test_the_table_of_transitions_is_what_the_rules_make() -> None:
         for after in named(afters)
     ]
     assert len(told) == len(set(told))
-    assert set(told) == transitions()
+    assert set(told) == {(move.before, move.rule, move.after) for move in moves()}
+
+
+def test_the_page_names_the_events_that_start_the_next_generation() -> None:
+    [told] = re.findall(r"start the next generation: ([^.]+)\.", PAGE)
+    assert set(named(told)) == {move.rule for move in moves() if move.next_generation}
+    assert all(move.next_generation for move in moves() if move.rule in named(told))
 
 
 def test_the_drawing_has_every_status_and_every_event() -> None:
     drawing = section("The state machine").split("```")[1]
     words = set(re.findall(r"\w+", drawing))
-    assert {*Status, *(event for _, event, _ in transitions())} <= words
+    assert {*Status, *(move.rule for move in moves())} <= words
 
 
 def test_every_code_has_its_section_that_says_what_happened_and_what_to_do() -> None:

@@ -93,7 +93,7 @@ def settle(old: Record | None) -> Record | None:
 
 
 def retry(old: Record | None) -> Record | None:
-    return lifecycle.retried(old, GENERATION, NOW)
+    return lifecycle.retried(old, GENERATION, None, NOW)
 
 
 RULES: dict[str, Rule] = {
@@ -150,7 +150,7 @@ settled, unfinished   ·       ·       ·       ·       ·       ·       ·  
 failed                ·       ·       ·       failed  failed  ·       ·       ·       ·       ·       ·       ·
 retried, split        ·       ·       ·       ·       ·       ·       proc    proc    ·       ·       ·       ·
 retried, unsplit      ·       ·       ·       ·       ·       ·       split   split   ·       ·       ·       ·
-expired               ·       failed  failed  ·       ·       ·       ·       ·       ·       ·       ·       ·
+expired               ·       failed+ failed+ ·       ·       ·       ·       ·       ·       ·       ·       ·
 renewed               ·       ·       ~       ~       ~       ·       ·       ·       ·       ~       ~       ~
 removed, request      ·       deleted deleted deleted deleted deleted deleted deleted deleted ·       ·       ·
 removed, newer        ·       deleted ~       deleted deleted deleted deleted deleted deleted ~       ~       ~
@@ -244,7 +244,7 @@ BY_GENERATION: dict[str, Callable[[Record, int], Record | None]] = {
     "split": lambda old, one: lifecycle.split(old, one, NOW),
     "settled": lambda old, one: lifecycle.settled(old, one, "", NOW),
     "failed": lambda old, one: lifecycle.failed(old, one, BAD, "", NOW),
-    "retried": lambda old, one: lifecycle.retried(old, one, NOW),
+    "retried": lambda old, one: lifecycle.retried(old, one, None, NOW),
     "renewed": lambda old, one: lifecycle.renewed(old, one, False, NOW),
     "purged": lifecycle.purged,
     "recounted": lambda old, one: lifecycle.recounted(old, one, {}),
@@ -315,7 +315,7 @@ def test_what_failed_while_it_was_split_is_split_again_however_far_that_came() -
         (None, Status.PROCESSING),
     ):
         document = replace(failed.document, reason=reason, progress=SPLIT)
-        again = lifecycle.retried(replace(failed, document=document), GENERATION, NOW)
+        again = lifecycle.retried(replace(failed, document=document), GENERATION, None, NOW)
         assert again is not None
         assert again.document.status is status
 
@@ -378,7 +378,6 @@ def test_the_buckets_word_of_a_removal_opens_a_dropped_document_and_no_registere
         assert (again is not None) is revived
 
 
-@pytest.mark.xfail(reason="an upload that expires makes the deleted generation wanted again")
 def test_the_work_of_a_deleted_generation_is_not_wanted_once_its_id_is_used_again() -> None:
     again = STATES["again"]
     assert again is not None
@@ -386,10 +385,3 @@ def test_the_work_of_a_deleted_generation_is_not_wanted_once_its_id_is_used_agai
     expired = lifecycle.expired(again, LATE, NOW)
     assert expired is not None
     assert not expired.document.wants(GENERATION)
-
-
-@pytest.mark.xfail(reason="a document without bytes is set splitting, and nobody splits it")
-def test_what_never_was_uploaded_is_not_retried() -> None:
-    expired = lifecycle.expired(STATES["awaits"], LATE, NOW)
-    assert expired is not None
-    assert lifecycle.retried(expired, expired.document.generation, NOW) is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +12,8 @@ from numpy.typing import NDArray
 
 from ragline.domain.documents import Status
 from ragline.domain.errors import EmbeddingFailed, MalformedMessage, ServiceUnavailable
+from ragline.domain.messages import PageRange
 from ragline.embedding.hashing import HashEmbedder
-from ragline.usecases import dead_letters
 from ragline.usecases.documents import delete
 from ragline.usecases.remove import remove_upload
 from ragline.usecases.split import Outcome
@@ -212,7 +211,7 @@ def test_a_big_pdf_is_split_in_page_ranges_and_its_total_stays_exact() -> None:
     pipeline = Pipeline(limits=replace(LIMITS, pages_per_range=1))
     name = next(name for name in SAMPLES if name.endswith(".pdf"))
     assert pipeline.drop(SAMPLES[name](), filename=name) is Outcome.RANGES_SENT
-    ranges = list(pipeline.queues.pages)
+    ranges = [one for one in pipeline.queues.pages if isinstance(one, PageRange)]
     assert len(ranges) >= 2
     assert pipeline.document().status is Status.SPLITTING
     for message in [*reversed(ranges), *ranges]:  # out of order, and each delivered twice
@@ -359,83 +358,3 @@ def test_an_index_that_fails_stops_the_operations_behind_it() -> None:
     assert pipeline.apply([upsert, removal]) == 1
     pipeline.index.delete = works  # type: ignore[method-assign]
     assert pipeline.apply([removal]) == 1
-
-
-def test_a_part_that_every_embedder_gave_up_on_makes_the_document_partial_with_the_reason() -> None:
-    pipeline = Pipeline()
-    pipeline.drop(TEXT)
-    first, *others = pipeline.waiting_parts()
-    pipeline.embed(others)
-    pipeline.run()
-    assert pipeline.document().status is Status.PROCESSING
-    found = dead_letters.record(
-        "chunks",
-        "m1",
-        first.model_dump_json(),
-        ledger=pipeline.ledger,
-        objects=pipeline.objects,
-        queues=pipeline.queues,
-    )
-    assert found == "doc"
-    document = pipeline.document()
-    assert document.status is Status.PARTIAL
-    assert document.progress.failed == first.count
-    assert document.reason is not None
-    assert document.reason.code == "retries_exhausted"
-    assert pipeline.objects.get("dead-letters/chunks/m1.json")
-
-
-def test_a_dead_letter_that_names_no_document_is_kept_and_consumed() -> None:
-    pipeline = Pipeline()
-    body = '{"schema_version": 99}'
-    found = dead_letters.record(
-        "index_ops",
-        "m2",
-        body,
-        ledger=pipeline.ledger,
-        objects=pipeline.objects,
-        queues=pipeline.queues,
-    )
-    assert found is None
-    kept = pipeline.objects.get("dead-letters/index_ops/m2.json")
-    assert kept is not None
-    assert b"schema_version" in kept
-
-
-def test_a_message_of_an_unknown_version_fails_the_document_that_it_names() -> None:
-    pipeline = Pipeline()
-    pipeline.drop(TEXT)
-    first, *others = pipeline.waiting_parts()
-    pipeline.embed(others)
-    pipeline.run()
-    newer = first.model_dump() | {"schema_version": 99}
-    found = dead_letters.record(
-        "chunks",
-        "m3",
-        json.dumps(newer),
-        queues=pipeline.queues,
-        ledger=pipeline.ledger,
-        objects=pipeline.objects,
-    )
-    assert found == "doc"
-    document = pipeline.document()
-    assert document.status is Status.FAILED
-    assert document.reason is not None
-    assert document.reason.code == "newer_message"
-    assert pipeline.objects.get("dead-letters/chunks/m3.json")
-    pipeline.embed([first])  # understood again, after another deploy
-    pipeline.run()
-    assert pipeline.document().status is Status.INDEXED
-
-
-@pytest.mark.parametrize(
-    "body", ["", "[]", "7", '{"tenant": 1}', '{"tenant": "default", "document_id": "doc"}']
-)
-def test_a_refused_message_that_names_no_document_is_only_kept(body: str) -> None:
-    pipeline = Pipeline()
-    pipeline.drop(TEXT)
-    found = dead_letters.refuse(
-        "pages", "m4", body, "why", ledger=pipeline.ledger, objects=pipeline.objects
-    )
-    assert found is None
-    assert pipeline.document().status is Status.PROCESSING

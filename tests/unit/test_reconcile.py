@@ -12,7 +12,7 @@ from ragline.domain.documents import Status
 from ragline.domain.errors import ServiceUnavailable
 from ragline.domain.keys import upload_key
 from ragline.domain.ledger import ChunkState, NewDocument
-from ragline.domain.lifecycle import WORK_LEASE
+from ragline.domain.lifecycle import TROUBLED, WORK_LEASE
 from ragline.domain.messages import PageRange
 from ragline.ports import Backlog
 from ragline.usecases.reconcile import MAX_REPAIRS, MAX_STARVED, Verdict
@@ -204,7 +204,7 @@ def test_a_generation_that_is_complete_and_was_never_ended_is_ended() -> None:
     pipeline.drop("Some words.")
     pipeline.embed(pipeline.waiting_parts())
     settle = pipeline.ledger.settle
-    pipeline.ledger.settle = down  # type: ignore[method-assign, assignment]
+    pipeline.ledger.settle = down  # type: ignore[method-assign]
     pipeline.apply(pipeline.waiting_ops())
     pipeline.ledger.settle = settle  # type: ignore[method-assign]
     assert pipeline.document().progress.complete
@@ -243,6 +243,26 @@ def test_a_split_that_stands_still_is_given_up_and_a_retry_splits_it() -> None:
         assert pipeline.waiting_pages()
     assert later(pipeline) == {Verdict.GAVE_UP: 1}
     assert pipeline.retry().split_again
+    pipeline.run()
+    assert pipeline.document().status is Status.INDEXED
+    assert pipeline.examine().healthy
+
+
+def test_a_partial_document_whose_retry_stands_still_is_searchable_all_the_while() -> None:
+    pipeline = Pipeline.timed()
+    pipeline.drop(TEXT)
+    lost, *others = pipeline.waiting_parts()
+    pipeline.embed(others)
+    pipeline.run()
+    pipeline.letter("chunks", lost.model_dump_json())
+    pipeline.retry()
+    for _ in range(MAX_REPAIRS + 1):
+        pipeline.waiting_parts()
+        later(pipeline)
+    assert pipeline.document().status in TROUBLED
+    assert pipeline.search("brake fluid")
+    assert pipeline.examine().healthy
+    pipeline.retry()
     pipeline.run()
     assert pipeline.document().status is Status.INDEXED
     assert pipeline.examine().healthy
@@ -382,6 +402,22 @@ def test_a_document_that_the_bucket_deleted_keeps_what_was_put_there_since() -> 
     assert pipeline.examine().healthy
 
 
+def test_what_was_dropped_since_a_deletion_is_not_taken_for_what_the_deletion_left() -> None:
+    """Its event waits for that of the removal; other bytes than the deleted ones are new ones."""
+    pipeline = Pipeline.timed()
+    key = f"uploads/{HANDBOOK}/2026/march.md"
+    pipeline.objects.put(key, TEXT.encode())
+    pipeline.split(key, "1")
+    pipeline.run()
+    (document,) = pipeline.ledger.list(HANDBOOK).documents
+    pipeline.delete(document.document_id)
+    pipeline.waiting_ops()
+    pipeline.objects.put(key, b"The gate opens at nine.")
+    later(pipeline)
+    pipeline.run()
+    assert pipeline.objects.get(key) == b"The gate opens at nine."
+
+
 def test_a_document_whose_bytes_went_before_it_was_split_fails_and_says_so() -> None:
     pipeline = Pipeline.timed(limits=replace(LIMITS, pages_per_range=1))
     key = upload_key(HANDBOOK, "doc", PDF)
@@ -451,7 +487,7 @@ def test_a_document_that_moved_on_while_it_was_looked_at_stays_as_it_moved() -> 
     pipeline.queues.backlog = meanwhile  # type: ignore[method-assign]
     later(pipeline)
     assert pipeline.document().status is Status.INDEXED
-    pipeline.queues.backlog = Backlog  # type: ignore[method-assign, assignment]
+    pipeline.queues.backlog = Backlog  # type: ignore[method-assign]
     pipeline.run()
     assert pipeline.document().status is Status.INDEXED
     assert pipeline.examine().healthy

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from ragline.domain.chunks import CHUNKS_PER_PART
-from ragline.domain.documents import Document, Partition, Status
+from ragline.domain.documents import Document, Partition, Reason, Status
 from ragline.domain.errors import Conflict, InvalidRequest, NotFound, ServiceUnavailable
 from ragline.domain.keys import upload_key
 from ragline.domain.ledger import NewDocument
 from ragline.domain.messages import PageRange, PartReady, Uploaded
 from ragline.embedding.hashing import HashEmbedder
+from ragline.usecases.causes import note_cause
 from ragline.usecases.redrive import Selection
 from ragline.usecases.split import Outcome
 from tests.samples import SAMPLES
@@ -207,7 +208,7 @@ def test_a_code_narrows_what_is_tried_again() -> None:
     pipeline.run()
     bad = pipeline.document().progress.failed
     pipeline.letter("chunks", lost.model_dump_json())
-    with pytest.raises(Conflict, match="nothing failed with 'throttled'.*retries_exhausted"):
+    with pytest.raises(Conflict, match=r"nothing failed with 'throttled'.*retries_exhausted"):
         pipeline.retry(code="throttled", force=True)
     with pytest.raises(Conflict, match="Only force"):
         pipeline.retry(code="embedding_failed")
@@ -471,7 +472,7 @@ def test_a_retry_that_comes_second_is_told_so() -> None:
             told.append(str(error))
         return reopen(*args)
 
-    pipeline.ledger.reopen = overtaken  # type: ignore[method-assign]
+    pipeline.ledger.reopen = overtaken  # type: ignore[method-assign, assignment]
     pipeline.retry()
     assert told == ["document 'doc' is still processing: nothing to retry."]
     assert len(pipeline.queues.parts) == 1
@@ -482,10 +483,10 @@ def test_of_two_retries_that_read_the_same_status_one_goes_on() -> None:
     partial(pipeline)
     retry = pipeline.ledger.retry
 
-    def overtaken(document: Document) -> Document | None:
+    def overtaken(document: Document, left: Reason | None = None) -> Document | None:
         pipeline.ledger.retry = retry  # type: ignore[method-assign]
         pipeline.retry()
-        return retry(document)
+        return retry(document, left)
 
     pipeline.ledger.retry = overtaken  # type: ignore[method-assign]
     with pytest.raises(Conflict, match="moved meanwhile"):
@@ -543,6 +544,19 @@ def test_a_retry_of_one_document_leaves_the_others_alone() -> None:
     pipeline.run()
     assert pipeline.document("one").status is Status.INDEXED
     assert pipeline.document("two") == other
+
+
+def test_what_a_code_rules_out_is_not_said_to_want_force() -> None:
+    """The document failed as a whole, of another code: no force makes that one narrower."""
+    pipeline, (first, second) = in_ranges()
+    pipeline.split_range(first)
+    (part,) = pipeline.waiting_parts()
+    note_cause(part, "m1", ServiceUnavailable("S3 is away."), "embed", ledger=pipeline.ledger)
+    pipeline.letter("chunks", part.model_dump_json())
+    pipeline.letter("pages", second.model_dump_json(), "m2")
+    with pytest.raises(Conflict, match="retries_exhausted") as refused:
+        pipeline.retry(code="service_unavailable", force=True)
+    assert "Only force" not in str(refused.value)
 
 
 # Redriving
@@ -609,9 +623,11 @@ def test_redriving_skips_what_failed_for_good_unless_forced() -> None:
     failed(pipeline, "one")
     pipeline.drop(b"%PDF-1.7 broken", "two", filename="doc.pdf")
     plain = pipeline.redrive(Selection(), dry_run=True)
-    assert [bool(one.skipped) for one in plain.documents] == [False, True]
+    skipped = {one.document.document_id for one in plain.documents if one.skipped}
+    assert skipped == {"two"}
     forced = pipeline.redrive(Selection(), dry_run=True, force=True)
-    assert [bool(one.skipped) for one in forced.documents] == [False, False]
+    assert len(forced.documents) == 2
+    assert not any(one.skipped for one in forced.documents)
 
 
 def test_redriving_since_a_time_leaves_what_failed_before_it() -> None:
@@ -650,6 +666,7 @@ def test_a_redrive_that_is_forced_over_what_fails_again_comes_to_its_end() -> No
     pipeline = Pipeline.timed()
     for n in range(4):
         pipeline.drop(b"", f"doc-{n}")
+    pipeline.clock.move(seconds=1)
     cursor, pages = None, 0
     while pages == 0 or cursor:
         pages += 1

@@ -120,7 +120,7 @@ def test_a_policy_names_its_actions_and_resources(function: str) -> None:
 @pytest.mark.parametrize(
     ("function", "action", "where", "allowed"),
     [
-        ("ApiFunction", "dynamodb:DeleteItem", "", True),  # a chunk that is retried is pending again
+        ("ApiFunction", "dynamodb:DeleteItem", "", True),  # a retried chunk is pending again
         ("ApiFunction", "dynamodb:BatchWriteItem", "", False),  # a deletion is a status
         ("Indexer", "dynamodb:BatchWriteItem", "", True),  # the records of dead generations
         ("Splitter", "dynamodb:BatchGetItem", "", False),

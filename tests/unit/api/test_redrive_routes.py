@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -99,11 +100,12 @@ def test_another_tenant_s_document_is_as_unknown_as_one_that_never_was(
     api: TestClient, world: World
 ) -> None:
     world.partial("one", "two", document_id="theirs", tenant="rival", code="throttled")
-    for ask in (
+    ways: list[Callable[[str], Any]] = [
         lambda name: api.post(f"{DOCUMENTS}/{name}/retry"),
         lambda name: api.post(REDRIVE, json={"document_id": name}),
         lambda name: api.get(f"{DOCUMENTS}/{name}/failures"),
-    ):
+    ]
+    for ask in ways:
         theirs, nobodys = ask("theirs"), ask("nobodys")
         assert theirs.status_code == nobodys.status_code == 404
         assert theirs.json()["code"] == nobodys.json()["code"] == "not_found"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -25,7 +26,7 @@ def test_status_shows_counts_and_reason() -> None:
         assert shown in result.stdout
 
 
-FAILURES = {
+FAILURES: dict[str, Any] = {
     "failures": [
         {
             "generation": 2,

@@ -162,7 +162,7 @@ def _note_cause(one: Failed, stage: str) -> None:
     if not isinstance(one.message, Message):
         return
     try:
-        note_cause(one.message, one.error, stage, ledger=wiring.ledger())
+        note_cause(one.message, one.record.message_id, one.error, stage, ledger=wiring.ledger())
     except Exception as unnoted:  # the message is returned all the same
         logger.warning("cause not noted", message_id=one.record.message_id, reason=repr(unnoted))
 

@@ -136,10 +136,13 @@ class Ledger(Protocol):
         A deleted document's id may be used again: its generations go on counting.
         """
 
-    def claim_content(self, partition: Partition, checksum: str, document_id: str) -> str:
+    def claim_content(
+        self, partition: Partition, checksum: str, document_id: str, *, arrived: bool = False
+    ) -> str:
         """The id of the document that owns these bytes in this collection: the first to claim them.
 
-        A claim whose document is deleted or failed passes to the new one.
+        A claim whose document is deleted or failed passes to the new one; and to one whose bytes
+        have ``arrived``, from one whose bytes were only announced.
         """
 
     def get(self, tenant: str, document_id: str) -> Document | None:
@@ -215,8 +218,11 @@ class Ledger(Protocol):
     ) -> None:
         """End a generation as failed with its reason; a live older generation stays live."""
 
-    def retry(self, document: Document) -> Document | None:
-        """Set a failed or partial generation under way again; None if it is neither any more."""
+    def retry(self, document: Document, left: Reason | None = None) -> Document | None:
+        """Set a failed or partial generation under way again; None if it is neither any more.
+
+        ``left`` is why those chunks failed that are not tried again, None if there are none.
+        """
 
     def reopen(self, document: Document, ordinals: Sequence[int]) -> bool:
         """Make failed chunks pending again, exactly once each; others are left.
@@ -236,7 +242,9 @@ class Ledger(Protocol):
     def troubled(
         self, tenant: str, *, since: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> DocumentPage:
-        """Failed and partial documents of a tenant, by the time they became so, oldest first.
+        """Failed and partial documents of a tenant, by the time they became so, latest first.
+
+        So one that fails again while pages are turned comes before them, not again behind.
 
         Raises:
             InvalidRequest: the cursor is not one that this method gave, or ``since`` no time.

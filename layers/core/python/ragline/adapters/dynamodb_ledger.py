@@ -154,7 +154,9 @@ class DynamoLedger(Upkeep):
             if not self._advance(document, wanted[start : start + step], state, reason):
                 return
 
-    def claim_content(self, partition: Partition, checksum: str, document_id: str) -> str:
+    def claim_content(
+        self, partition: Partition, checksum: str, document_id: str, *, arrived: bool = False
+    ) -> str:
         claim: Item = {
             **items.key(items.claim_pk(partition, checksum), items.CLAIM),
             "document_id": {"S": document_id},
@@ -166,7 +168,8 @@ class DynamoLedger(Upkeep):
                 return document_id
             raw = self._table.get(claim["PK"]["S"], items.CLAIM)
             owner = raw["document_id"]["S"] if raw else ""
-            if owner and lifecycle.owns(self.get(partition.tenant, owner), partition, checksum):
+            holder = self.get(partition.tenant, owner) if owner else None
+            if owner and lifecycle.owns(holder, partition, checksum, arrived):
                 return owner
         raise WriteConflict(f"the claim of content {checksum} keeps changing.")
 
@@ -214,11 +217,11 @@ class DynamoLedger(Upkeep):
         last = encode_cursor(partition, start["GSI1SK"]["S"]) if start else None
         return DocumentPage(found, last)
 
-    def retry(self, document: Document) -> Document | None:
+    def retry(self, document: Document, left: Reason | None = None) -> Document | None:
         _, record = self._change(
             document.partition.tenant,
             document.document_id,
-            lambda old: lifecycle.retried(old, document.generation, self._now()),
+            lambda old: lifecycle.retried(old, document.generation, left, self._now()),
             guard=(*_STATE, *items.COUNTS),
         )
         return record.document if record else None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LEASED = (Status.AWAITING_UPLOAD, Status.SPLITTING, Status.PROCESSING, Status.DELETED)
 _RECORDS = ("CHUNK", "RANGE")
+_EARLIEST, _LATEST = "0", "9"
 
 
 class Upkeep:
@@ -40,24 +41,26 @@ class Upkeep:
         self, tenant: str, *, since: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> DocumentPage:
         everywhere = Partition(tenant, "")
-        low = check_time(since, "since") if since else "0"
-        if cursor:
-            # '!' sorts behind nothing that a key may go on with: the first place after the cursor.
-            low = max(low, decode_cursor(everywhere, cursor)[0] + "!")
+        low = check_time(since, "since") if since else _EARLIEST
+        high = decode_cursor(everywhere, cursor)[0] if cursor else _LATEST
+        if low > high:
+            return DocumentPage(())
         answer = self._table.query(
             IndexName=items.BY_STATUS,
-            KeyConditionExpression="GSI2PK = :pk AND GSI2SK >= :low",
+            KeyConditionExpression="GSI2PK = :pk AND GSI2SK BETWEEN :low AND :high",
             ExpressionAttributeValues={
                 ":pk": {"S": items.troubled_pk(tenant)},
                 ":low": {"S": low},
+                ":high": {"S": high},
             },
-            Limit=limit,
+            ScanIndexForward=False,
+            Limit=limit + 1,  # the first is the cursor's own
         )
-        places = answer["Items"]
+        places = [one for one in answer["Items"] if one["GSI2SK"]["S"] < high][:limit]
         keys = [items.key(one["PK"]["S"], one["SK"]["S"]) for one in places]
         known = {one["PK"]["S"]: items.read_record(one) for one in self._table.batch_get(keys)}
         documents = [known[one["PK"]["S"]].document for one in places if one["PK"]["S"] in known]
-        more = "LastEvaluatedKey" in answer
+        more = "LastEvaluatedKey" in answer or len(answer["Items"]) > limit
         last = encode_cursor(everywhere, places[-1]["GSI2SK"]["S"]) if more and places else None
         return DocumentPage([one for one in documents if one.status in TROUBLED], last)
 

@@ -58,10 +58,13 @@ class MemoryLedger:
             assert record is not None  # noqa: S101 - the rule never refuses
             return record.document
 
-    def claim_content(self, partition: Partition, checksum: str, document_id: str) -> str:
+    def claim_content(
+        self, partition: Partition, checksum: str, document_id: str, *, arrived: bool = False
+    ) -> str:
         with self._lock:
             owner = self._claims.get((partition, checksum), document_id)
-            if not lifecycle.owns(self.get(partition.tenant, owner), partition, checksum):
+            holder = self.get(partition.tenant, owner)
+            if not lifecycle.owns(holder, partition, checksum, arrived):
                 owner = document_id
             self._claims[partition, checksum] = owner
             return owner
@@ -185,11 +188,11 @@ class MemoryLedger:
             lambda old: lifecycle.failed(old, generation, reason, advice, self._now()),
         )
 
-    def retry(self, document: Document) -> Document | None:
+    def retry(self, document: Document, left: Reason | None = None) -> Document | None:
         _, record = self._change(
             document.partition.tenant,
             document.document_id,
-            lambda old: lifecycle.retried(old, document.generation, self._now()),
+            lambda old: lifecycle.retried(old, document.generation, left, self._now()),
         )
         return record.document if record else None
 
@@ -232,7 +235,7 @@ class MemoryLedger:
     ) -> DocumentPage:
         everywhere = Partition(tenant, "")
         low = check_time(since, "since") if since else ""
-        after = decode_cursor(everywhere, cursor)[0] if cursor else ""
+        before = decode_cursor(everywhere, cursor)[0] if cursor else "9"
         with self._lock:
             documents = [
                 one.document for (owner, _), one in self._records.items() if owner == tenant
@@ -241,9 +244,10 @@ class MemoryLedger:
             (
                 one
                 for one in documents
-                if one.status in TROUBLED and trouble_key(one) >= low and trouble_key(one) > after
+                if one.status in TROUBLED and low <= trouble_key(one) < before
             ),
             key=trouble_key,
+            reverse=True,
         )
         more = len(found) > limit
         last = encode_cursor(everywhere, trouble_key(found[limit - 1])) if more else None

@@ -215,6 +215,15 @@ ErrorCode = Annotated[
 Force = Annotated[bool, Field(description="Also what failed for good, such as a corrupt file.")]
 
 
+AfterRetry = Annotated[
+    Status,
+    Field(
+        description="As it is now. Where the file is to be read as a new version, it stays as it "
+        "was until that begins."
+    ),
+]
+
+
 class RetryBody(Body):
     """All of it may be left out."""
 
@@ -226,7 +235,7 @@ class RetriedView(BaseModel):
     """What is tried again; follow the document's status."""
 
     document_id: str
-    status: Status
+    status: AfterRetry
     chunks: int = Field(description="How many failed chunks are tried again.")
     split_again: bool = Field(description="Whether the file itself is read again.")
 
@@ -260,7 +269,7 @@ class RedrivenView(BaseModel):
     document_id: str
     collection: str
     filename: str
-    status: Status
+    status: AfterRetry
     chunks: int = Field(description="How many failed chunks are tried again.")
     split_again: bool = Field(description="Whether the file itself is read again.")
     skipped: str | None = Field(description="Why nothing of it is tried again.")

@@ -81,13 +81,24 @@ def _examine(ports: StackPorts) -> Report:
 
 
 def _mend(report: Report, ports: StackPorts, outside: Outside, screen: Screen) -> Diagnosis:
-    screen.say(f"repairing {len(report.findings)} findings")
-    beyond = repair(
-        report.findings, ledger=ports.ledger, objects=ports.objects, queues=ports.queues
-    )
-    screen.say(f"waiting for the queues to empty, at most {LONGEST_WAIT:.0f} s")
+    """Repair what two examinations found: what comes or goes between the reads of one looks like
+    a fault, and to repair it would be one.
+    """
+    screen.say(f"waiting for the queues to empty, at most {LONGEST_WAIT:.0f} s; examining again")
+    _wait(ports.queues, outside)
+    before = {_name(one) for one in report.findings}
+    faults = [one for one in _examine(ports).findings if _name(one) in before]
+    screen.say(f"repairing {len(faults)} of {len(report.findings)} findings")
+    beyond = repair(faults, ledger=ports.ledger, objects=ports.objects, queues=ports.queues)
+    screen.say("waiting for the queues to empty once more; examining again")
     waiting = _wait(ports.queues, outside)
     return Diagnosis(_examine(ports), waiting, len(report.findings), beyond)
+
+
+def _name(finding: Finding) -> tuple[object, ...]:
+    """What makes it the same finding in another examination."""
+    where = (finding.kind, finding.subject, finding.partition)
+    return (*where, tuple(finding.ordinals), tuple(finding.keys))
 
 
 def _wait(queues: Queues, outside: Outside) -> int:
@@ -109,13 +120,15 @@ def _waiting(queues: Queues) -> int:
 def _sentence(diagnosis: Diagnosis) -> str:
     number, waiting = len(diagnosis.report.findings), diagnosis.waiting
     if not number:
-        told = "The ledger, the bucket and the index agree."
-        return told if diagnosis.found is None else f"{diagnosis.found} repaired. {told}"
+        if diagnosis.found is None:
+            return "The ledger, the bucket and the index agree."
+        were = "was 1 finding" if diagnosis.found == 1 else f"were {diagnosis.found} findings"
+        return f"There {were}. The ledger, the bucket and the index agree now."
     kinds = Counter(finding.kind.value for finding in diagnosis.report.findings)
     listed = ", ".join(f"{name} {times}" for name, times in kinds.most_common())
     told = f"{number} finding{'' if number == 1 else 's'}: {listed}."
     if waiting:
-        return f"{told} The queues hold {waiting} messages: look again when they are done."
+        return f"{told} The queues are not empty ({waiting} to go): look again when they are."
     if diagnosis.found is None:
         return f"{told} `ragline doctor --repair` sets right what can be."
     if diagnosis.beyond_repair:
@@ -146,7 +159,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def _totals(report: Report) -> Text:
-    told = ", ".join(f"{number:,} {name}" for name, number in report.totals.items() if number)
+    told = ", ".join(f"{name} {number:,}" for name, number in report.totals.items() if number)
     return Text(f"compared: {told or 'nothing; the stack is empty'}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -87,6 +88,9 @@ def _credentials(session: Any) -> dict[str, str]:
         frozen = found.get_frozen_credentials() if found else None
     if frozen is None:
         raise SetupError("no AWS credentials were found. Name a profile with --profile.")
+    if not frozen.token:
+        # Lance would send the environment's beside these keys, whoever's it is.
+        os.environ.pop("AWS_SESSION_TOKEN", None)
     named = {
         "aws_access_key_id": frozen.access_key,
         "aws_secret_access_key": frozen.secret_key,

@@ -3,7 +3,7 @@
 awaiting_upload ─▶ splitting ─▶ processing ─▶ indexed | partial | failed
    ▲    │              ├─ (no chunks) ──────▶ empty        │         │
    │    └─ (expired) ──┴─ (unreadable) ────▶ failed ─ retried ─▶ splitting or processing
-   └─ created again ── deleted ◀─ from anywhere
+   └─ created again ── deleted ◀─ from anywhere               (dropped again ─▶ splitting)
 
 Each rule takes the record as it was read and returns the record to write, the very record it was
 given when there is nothing to write, or None when the event is refused.
@@ -183,18 +183,24 @@ def settled(old: Record | None, generation: int, advice: str, now: str) -> Recor
 def failed(
     old: Record | None, generation: int, reason: Reason, advice: str, now: str
 ) -> Record | None:
-    """Failed, with its reason; what has ended already stays as it ended."""
+    """Failed, with its reason; what has ended already stays as it ended.
+
+    A generation that answered before it was retried answers still: it is partial, as it was.
+    """
     if old is None or not old.document.wants(generation) or old.document.terminal:
         return None
-    ended = _reached(old.document, Status.FAILED, Status.FAILED.value, now)
+    answers = old.document.live_generation == generation
+    status = Status.PARTIAL if answers else Status.FAILED
+    ended = _reached(old.document, status, status.value, now)
     ended = replace(ended, reason=bounded(reason), advice=advice)
     return _moved(old, ended if advice else _still_answering(ended))
 
 
-def retried(old: Record | None, generation: int, now: str) -> Record | None:
+def retried(old: Record | None, generation: int, left: Reason | None, now: str) -> Record | None:
     """Under way again, in the same generation: what failed is to be tried once more.
 
     A generation that failed while it was split is split again; else its chunks are all there.
+    ``left`` is why those chunks failed that are not tried again, None if there are none.
     """
     if old is None or not old.document.wants(generation) or old.document.status not in TROUBLED:
         return None
@@ -202,7 +208,7 @@ def retried(old: Record | None, generation: int, now: str) -> Record | None:
     cut = progress.split and progress.chunks_total and not (reason and reason.stage == "split")
     status = Status.PROCESSING if cut else Status.SPLITTING
     again = _reached(old.document, status, "retried", now)
-    return _moved(old, replace(again, reason=None, advice=""))
+    return replace(_moved(old, replace(again, reason=None, advice="")), chunk_reason=left)
 
 
 def expired(old: Record | None, reason: Reason, now: str) -> Record | None:
@@ -221,7 +227,7 @@ def renewed(old: Record | None, generation: int, repaired: bool, now: str) -> Re
     """A new lease for what is not at its end; ``repaired`` if it was set going again."""
     if old is None or old.document.generation != generation or not old.lease_until:
         return None
-    repairs = old.repairs + 1 if repaired else old.repairs
+    repairs = repairs_in_vain(old) + 1 if repaired else old.repairs
     return replace(old, lease_until=later(now, WORK_LEASE), repairs=repairs)
 
 
@@ -268,6 +274,12 @@ def recounted(old: Record | None, generation: int, counts: Mapping[str, int]) ->
     return replace(old, document=replace(old.document, progress=progress))
 
 
+def repairs_in_vain(record: Record) -> int:
+    """How often it was set going again and nothing moved."""
+    renewed_at = later(record.lease_until, -WORK_LEASE)
+    return 0 if record.document.updated_at > renewed_at else record.repairs
+
+
 def overdue(record: Record, now: str) -> bool:
     """Whether its lease is over, and nothing has moved for as long as a lease."""
     if not record.lease_until or record.lease_until > now:
@@ -283,14 +295,17 @@ def deletes(old: Record, new: Record) -> bool:
     return Status.DELETED is new.document.status is not old.document.status
 
 
-def owns(owner: Document | None, partition: Partition, checksum: str) -> bool:
+def owns(owner: Document | None, partition: Partition, checksum: str, arrived: bool) -> bool:
     """Whether the document that claimed some content still stands for it.
 
-    One that is not known does: its claim comes first, and whoever meets it may create it.
+    One that is not known does: its claim comes first, and whoever meets it may create it. One that
+    awaits these bytes does not against another whose have ``arrived``.
     """
     if owner is None:
         return True
     if owner.status in {Status.DELETED, Status.FAILED} or owner.partition != partition:
+        return False
+    if arrived and owner.status is Status.AWAITING_UPLOAD:
         return False
     return owner.checksum == checksum
 

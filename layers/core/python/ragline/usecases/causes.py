@@ -5,13 +5,16 @@ from __future__ import annotations
 from ragline.domain.documents import Reason
 from ragline.domain.errors import RaglineError
 from ragline.domain.ledger import Failure
-from ragline.domain.messages import Message, PartReady, Upsert
+from ragline.domain.messages import MAX_RECEIVES, Message, PartReady, Upsert
 from ragline.ports import Ledger
 
 
-def note_cause(message: Message, error: Exception, stage: str, *, ledger: Ledger) -> None:
+def note_cause(
+    message: Message, message_id: str, error: Exception, stage: str, *, ledger: Ledger
+) -> None:
     """Keep the failure, at the first of the message's chunks; nothing else changes.
 
+    The message will be a dead letter of the same id: that finds its cause by it.
     Of a foreign error only the type is kept: its text may be a document's.
     """
     document = ledger.get(message.tenant, message.document_id)
@@ -22,7 +25,7 @@ def note_cause(message: Message, error: Exception, stage: str, *, ledger: Ledger
     else:
         code, said = RaglineError.code, type(error).__name__
     reason = Reason(code, said, stage, chunk=_first_chunk(message))
-    failure = Failure(message.generation, reason)
+    failure = Failure(message.generation, reason, MAX_RECEIVES, letter=message_id)
     ledger.record_failure(message.tenant, message.document_id, failure)
 
 

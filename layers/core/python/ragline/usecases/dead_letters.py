@@ -200,21 +200,14 @@ def _note(
     The reason is the one that the last attempt noted, if it lived to note any.
     """
     tenant, document_id = message.tenant, message.document_id
-    noted = (
-        failure.reason
-        for failure in ledger.failures(tenant, document_id)
-        if failure.generation == message.generation
-        and (failure.reason.stage, failure.reason.chunk) == (letter.stage, chunk)
-        and failure.reason.code != RETRIES_EXHAUSTED
-    )
-    cause = next(noted, None)
+    known = ledger.failures(tenant, document_id)
+    cause = next((one.reason for one in known if one.letter == letter.letter_id), None)
     gave_up = f"{what} failed at every attempt; the function's log says why. Retry the document."
     reason = cause or Reason(RETRIES_EXHAUSTED, gave_up, letter.stage, chunk=chunk)
     document = ledger.get(tenant, document_id)
     if document is None:
         return None, reason
-    attempts = MAX_RECEIVES - 1 if cause else MAX_RECEIVES
-    failure = Failure(message.generation, reason, attempts, letter=letter.letter_id)
+    failure = Failure(message.generation, reason, MAX_RECEIVES, letter=letter.letter_id)
     ledger.record_failure(tenant, document_id, failure)
     return (document if document.wants(message.generation) else None), reason
 

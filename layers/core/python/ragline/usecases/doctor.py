@@ -34,6 +34,7 @@ class Kind(StrEnum):
     ORPHAN_UPLOAD = "orphan_upload"
     MISSING_CHUNKS = "missing_chunks"
     MISSING_VECTORS = "missing_vectors"
+    DAMAGED_VECTORS = "damaged_vectors"
     ORPHAN_OBJECTS = "orphan_objects"
     MISSING_ROWS = "missing_rows"
     EXTRA_ROWS = "extra_rows"
@@ -45,7 +46,7 @@ class Finding:
     """One thing that is wrong. ``subject`` is a document's id, or an upload's key.
 
     ``document`` is what the ledger knows of it, None for nothing. ``ordinals`` are the chunks that
-    it is about, ``keys`` the objects, ``partition`` where its rows are.
+    it is about, ``keys`` the objects, ``partition`` and ``generation`` those of its rows.
     """
 
     kind: Kind
@@ -55,6 +56,7 @@ class Finding:
     partition: Partition | None = None
     ordinals: Sequence[int] = ()
     keys: Sequence[str] = ()
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ def _check_document(audit: Audit, seen: _Examination) -> None:
         if audit.removal_pending and _still(document, seen.now):
             seen.find(Kind.STUCK, document, "deleted long ago, and not cleared away yet.")
         return
+    if document.status is Status.AWAITING_UPLOAD:
+        return  # its generations, if it has any, are those of a deleted document
     for generation in {document.live_generation, document.generation} - {0}:
         work = audit.work.get(generation, Work())
         seen.work[tenant, document_id, generation] = work
@@ -143,7 +147,7 @@ def _check_status(document: Document, seen: _Examination) -> None:
     if not document.terminal:
         if progress.complete:
             seen.find(Kind.UNSETTLED, document, f"{told}, and none left to do.")
-        elif status is not Status.AWAITING_UPLOAD and _still(document, seen.now):
+        elif _still(document, seen.now):
             seen.find(Kind.STUCK, document, f"{told}; nothing moved since {document.updated_at}.")
         return
     failed = status is Status.FAILED
@@ -151,7 +155,11 @@ def _check_status(document: Document, seen: _Examination) -> None:
         seen.find(Kind.UNSETTLED, document, f"{told}, and none left to do.")
     if failed and document.reason is None:
         seen.find(Kind.FALSE_STATUS, document, "failed, and does not say why.")
-    if not failed and (not progress.complete or progress.outcome() is not status):
+    if status is Status.PARTIAL:
+        true = 0 < progress.indexed < progress.chunks_total
+    else:
+        true = failed or (progress.complete and progress.outcome() is status)
+    if not true:
         seen.find(Kind.FALSE_STATUS, document, f"{told}, {progress.failed} failed.")
     if not failed and document.live_generation != document.generation:
         live = document.live_generation
@@ -231,7 +239,17 @@ def _check_vectors(
             try:
                 there |= read_vectors(objects, key).keys()
             except StoredDataLost:
-                seen.find(Kind.MISSING_VECTORS, document, f"{key} cannot be read.")
+                # Of no use to anyone; the vectors that only it had are missing, and found as such.
+                seen.findings.append(
+                    Finding(
+                        Kind.DAMAGED_VECTORS,
+                        document.document_id,
+                        f"{key} cannot be read.",
+                        document,
+                        document.partition,
+                        keys=[key],
+                    )
+                )
         lost = sorted(_in(work, ChunkState.EMBEDDED, ChunkState.INDEXED) - there)
         if lost:
             detail = f"generation {where[2]}: the vectors of {len(lost)} chunks are gone."
@@ -268,7 +286,11 @@ def _check_generation_rows(
     work = seen.work.get((partition.tenant, document_id, generation))
     if document is None or work is None or document.partition != partition:
         detail = f"{len(ordinals)} rows of generation {generation}, which does not count."
-        seen.findings.append(Finding(Kind.EXTRA_ROWS, document_id, detail, document, partition))
+        seen.findings.append(
+            Finding(
+                Kind.EXTRA_ROWS, document_id, detail, document, partition, generation=generation
+            )
+        )
         return
     # While it is under way, rows are committed before the ledger says so.
     right: Collection[int] = (

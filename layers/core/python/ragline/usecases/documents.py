@@ -77,10 +77,7 @@ def delete(
         NotFound: the tenant has no such document.
     """
     get(tenant, document_id, ledger=ledger)
-    document = remove(tenant, document_id, "", ledger, queues)
-    # The indexer drops chunks and vectors, in their order; the upload's key is in the ledger only.
-    if document is not None and document.upload_key:
-        objects.delete([document.upload_key])
+    remove(tenant, document_id, ledger=ledger, objects=objects, queues=queues)
 
 
 def failures(tenant: str, document_id: str, *, ledger: Ledger) -> Sequence[Failure]:

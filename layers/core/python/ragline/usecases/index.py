@@ -144,7 +144,9 @@ def _delete(
         for some in _batches(dead):
             _check_time(deadline)
             objects.delete(some)
-    if op.below is not None:
+    document = ledger.get(op.tenant, op.document_id)
+    # Its records are elsewhere if it was found in a collection that is not its own.
+    if op.below is not None and document is not None and document.partition == partition:
         ledger.forget(op.tenant, op.document_id, op.below)
 
 

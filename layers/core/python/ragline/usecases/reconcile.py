@@ -16,8 +16,9 @@ from ragline.domain.messages import new_nonce
 from ragline.domain.times import iso, later
 from ragline.ports import Backlog, Ledger, Objects, Queues
 from ragline.usecases.failures import fail_document
-from ragline.usecases.remove import delete_op
-from ragline.usecases.resume import resume, start_over
+from ragline.usecases.remove import clear_away, clear_leftover
+from ragline.usecases.resume import resume
+from ragline.usecases.split_again import start_over
 
 MAX_REPAIRS = 3
 """Fruitless repairs before a document is given up; a queue's own attempts lie in each."""
@@ -51,9 +52,11 @@ def reconcile(
 
     Moving: it has progressed since. Starved: its messages wait behind others, which is no fault of
     its own. Stuck is what is neither: it is repaired, a few times, and failed if that is in vain.
-    What is not looked at by ``deadline``, in seconds of ``time.monotonic``, waits for the next run.
+    What is not looked at by ``deadline``, in seconds of ``time.monotonic``, waits for the next run;
+    so does what fails, and the first such error is raised when all others are done.
     """
     found: Counter[Verdict] = Counter()
+    errors: list[Exception] = []
     seen: set[tuple[str, str]] = set()
     backlog: Backlog | None = None
     while late := [one for one in ledger.overdue() if _name(one) not in seen]:
@@ -62,7 +65,12 @@ def reconcile(
             if time.monotonic() > deadline:
                 return found
             seen.add(_name(record))
-            found[_look(record, backlog, iso(now), ledger, objects, queues)] += 1
+            try:
+                found[_look(record, backlog, iso(now), ledger, objects, queues)] += 1
+            except Exception as error:  # one document does not keep the others waiting
+                errors.append(error)
+    if errors:
+        raise errors[0]
     return found
 
 
@@ -93,7 +101,7 @@ def _verdict(record: Record, backlog: Backlog, now: str) -> Verdict:
     if starving and _waiting(document, backlog):
         return Verdict.STARVED
     under_way = document.status in {Status.SPLITTING, Status.PROCESSING}
-    if under_way and record.repairs >= MAX_REPAIRS:
+    if under_way and lifecycle.repairs_in_vain(record) >= MAX_REPAIRS:
         return Verdict.GAVE_UP
     return Verdict.REPAIRED
 
@@ -117,9 +125,8 @@ def _repair(document: Document, ledger: Ledger, objects: Objects, queues: Queues
             return _await_no_longer(document, ledger, objects, queues)
         case Status.DELETED:
             if document.delete_requested:
-                objects.delete([document.upload_key])
-            below = document.generation + 1
-            queues.send_ops([delete_op(document, below=below, nonce=new_nonce())])
+                clear_leftover(document, ledger=ledger, objects=objects, queues=queues)
+            clear_away(document, queues=queues, nonce=new_nonce())
         case _ if not document.progress.split and objects.size(document.upload_key) is None:
             message = "the uploaded bytes are gone from the bucket; upload the document again."
             fail_document(document, Reason(StoredDataLost.code, message, "split"), ledger)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ragline.domain.documents import Document
 from ragline.domain.errors import Conflict
+from ragline.domain.times import check_time
 from ragline.ports import Ledger, Objects, Queues
 from ragline.usecases import documents
 from ragline.usecases.retry import Retried, retry
@@ -64,7 +65,8 @@ def redrive(
     """
     if selection.document_id:
         named = documents.get(tenant, selection.document_id, ledger=ledger)
-        found: Sequence[Document] = [named]
+        early = selection.since and named.updated_at < check_time(selection.since, "since")
+        found: Sequence[Document] = [] if early else [named]
         following = None
     else:
         page = ledger.troubled(tenant, since=selection.since, limit=limit, cursor=cursor)

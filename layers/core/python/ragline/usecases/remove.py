@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
+
 from ragline.domain.documents import Document, Status
+from ragline.domain.keys import just_after
 from ragline.domain.messages import Delete
-from ragline.ports import Ledger, Queues
+from ragline.ports import Ledger, Objects, Queues
 from ragline.usecases.identify import identify
+from ragline.usecases.split_again import start_over
 
 
 def is_removal(event_name: str) -> bool:
@@ -25,23 +30,56 @@ def remove_upload(key: str, sequencer: str, *, ledger: Ledger, queues: Queues) -
     document = ledger.get(upload.partition.tenant, upload.document_id)
     if document is None or document.upload_key != key:
         return None
-    return remove(upload.partition.tenant, upload.document_id, sequencer, ledger, queues)
+    ledger.delete(upload.partition.tenant, upload.document_id, sequencer)
+    deleted = ledger.get(upload.partition.tenant, upload.document_id)
+    if deleted is None or deleted.status is not Status.DELETED:
+        return None
+    clear_away(deleted, queues=queues)
+    return deleted
 
 
 def remove(
-    tenant: str, document_id: str, sequencer: str, ledger: Ledger, queues: Queues
-) -> Document | None:
-    """Mark a document deleted and order its rows, chunks and vectors away.
+    tenant: str, document_id: str, *, ledger: Ledger, objects: Objects, queues: Queues
+) -> None:
+    """Mark a document deleted, and clear away what it was made of.
 
-    Safe to repeat: a document that was marked before has its removal ordered again, so a crash
-    between the two is mended by the retry. None if it is unknown, or the event was a late one.
+    Safe to repeat: what was marked before is cleared away again, so a crash half way is mended by
+    the caller's retry, or else by the reconciler.
     """
-    ledger.delete(tenant, document_id, sequencer)
+    ledger.delete(tenant, document_id)
     document = ledger.get(tenant, document_id)
-    if document is None or document.status is not Status.DELETED:
-        return None
-    queues.send_ops([delete_op(document, below=document.generation + 1)])
-    return document
+    if document is not None and document.status is Status.DELETED:
+        clear_away(document, queues=queues, objects=objects)
+
+
+def clear_away(
+    document: Document, *, queues: Queues, objects: Objects | None = None, nonce: str = ""
+) -> None:
+    """Delete a deleted document's upload, if ``objects`` says where, and order all else away.
+
+    The upload first: once all else is gone, the ledger looks after the document no more.
+    """
+    if objects is not None:
+        objects.delete([document.upload_key])
+    queues.send_ops([delete_op(document, below=document.generation + 1, nonce=nonce)])
+
+
+def clear_leftover(document: Document, *, ledger: Ledger, objects: Objects, queues: Queues) -> None:
+    """Delete what a document left in its place in the bucket when it was deleted on request.
+
+    Other bytes than its own are no leftover. Where anyone may drop files they are a new file, whose
+    event waited for the word of a removal that never came: it waits no longer.
+    """
+    data = objects.get(document.upload_key)
+    if data is None:
+        return
+    theirs = not document.checksum or document.checksum == hashlib.sha256(data).hexdigest()
+    if theirs or not document.dropped:
+        objects.delete([document.upload_key])
+        return
+    closed = just_after(document.sequencer)
+    ledger.delete(document.partition.tenant, document.document_id, closed)
+    start_over(replace(document, sequencer=closed), queues)
 
 
 def delete_op(document: Document, *, below: int, nonce: str = "") -> Delete:

@@ -6,13 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ragline.domain.documents import Document, Status
-from ragline.domain.keys import just_after
+from ragline.domain.errors import PERMANENT_CODES, MalformedMessage
+from ragline.domain.keys import just_after, parse_stored_key
 from ragline.domain.messages import Delete, Uploaded, new_nonce
 from ragline.ports import Ledger, Objects, Queues
 from ragline.usecases.doctor import Finding, Kind
-from ragline.usecases.remove import delete_op
-from ragline.usecases.resume import resume, start_over
+from ragline.usecases.identify import identify
+from ragline.usecases.remove import clear_leftover
+from ragline.usecases.resume import resume
 from ragline.usecases.settle import settle
+from ragline.usecases.split_again import start_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +58,26 @@ def _resume(finding: Finding, ports: _Ports) -> bool:
 
 
 def _remove(finding: Finding, ports: _Ports) -> bool:
-    """Clear away all that does not count of a document, or of one that nobody knows."""
-    document, nonce = finding.document, new_nonce()
-    if document is not None and document.partition == finding.partition:
+    """Order away the generations that do not count of a document, or of one that nobody knows."""
+    if finding.partition is None:
+        return False
+    document = ports.ledger.get(finding.partition.tenant, finding.subject)
+    if document is None or document.partition != finding.partition:
+        # The generation that was seen, and none that may have come since.
+        below = finding.generation + 1
+    elif document.status in {Status.DELETED, Status.AWAITING_UPLOAD}:
+        below = document.generation + 1
+    else:
         below = document.live_generation or document.generation
-        if document.status is Status.DELETED:
-            below = document.generation + 1
-        ports.queues.send_ops([delete_op(document, below=below, nonce=nonce)])
-    elif finding.partition is not None:
-        ports.queues.send_ops(
-            [
-                Delete(
-                    nonce=nonce,
-                    tenant=finding.partition.tenant,
-                    collection=finding.partition.collection,
-                    document_id=finding.subject,
-                    generation=1,
-                )
-            ]
-        )
+    removal = Delete(
+        nonce=new_nonce(),
+        tenant=finding.partition.tenant,
+        collection=finding.partition.collection,
+        document_id=finding.subject,
+        generation=max(1, finding.generation),
+        below=below,
+    )
+    ports.queues.send_ops([removal])
     return True
 
 
@@ -85,9 +89,13 @@ def _extra_rows(finding: Finding, ports: _Ports) -> bool:
 def _embed_again(finding: Finding, ports: _Ports) -> bool:
     """Vectors and rows are made anew from the stored chunks; what the ledger says stays."""
     document = _known(finding)
-    if document.generation not in {0, document.live_generation} and document.live_generation:
-        return _start_over(finding, ports)  # the live one is not the one that is worked on
+    if document.live_generation not in {0, document.generation}:
+        # Only what is worked on is embedded, and the live one was to be replaced.
+        why = document.reason.code if document.reason else ""
+        return why not in PERMANENT_CODES and _start_over(finding, ports)
     parts = ports.ledger.work(document).parts(document, finding.ordinals)
+    if not {n for part in parts for n in part.ordinals}.issuperset(finding.ordinals):
+        return _start_over(finding, ports)  # rows of chunks that never were
     ports.queues.send_parts(parts, nonce=new_nonce())
     return True
 
@@ -101,15 +109,43 @@ def _start_over(finding: Finding, ports: _Ports) -> bool:
     return True
 
 
-def _delete_objects(finding: Finding, ports: _Ports) -> bool:
+def _delete_orphans(finding: Finding, ports: _Ports) -> bool:
+    """Asked again for each: a new version may have come since the doctor read the ledger."""
+    ports.objects.delete(key for key in finding.keys if not _counts(key, ports.ledger))
+    return True
+
+
+def _counts(key: str, ledger: Ledger) -> bool:
+    stored = parse_stored_key(key)
+    if stored is None:
+        return False
+    document = ledger.get(stored.partition.tenant, stored.document_id)
+    if document is None or document.status is Status.DELETED:
+        return False
+    return document.partition == stored.partition and stored.generation in {
+        document.live_generation,
+        document.generation,
+    }
+
+
+def _delete_damaged(finding: Finding, ports: _Ports) -> bool:
+    """What only they held is a finding of its own."""
     ports.objects.delete(finding.keys)
     return True
 
 
 def _take_in(finding: Finding, ports: _Ports) -> bool:
     """Bytes that no document has are split as if their event had just come, or cleared away."""
-    sequencer = finding.document.sequencer if finding.document else ""
-    again = Uploaded(nonce=new_nonce(), key=finding.subject, sequencer=just_after(sequencer))
+    try:
+        upload = identify(finding.subject, ports.ledger)
+    except MalformedMessage:
+        return False  # no document can be of this key: move it or delete it
+    owner = ports.ledger.get(upload.partition.tenant, upload.document_id)
+    if owner is not None and owner.status is Status.DELETED and owner.delete_requested:
+        clear_leftover(owner, ledger=ports.ledger, objects=ports.objects, queues=ports.queues)
+        return True
+    sequencer = just_after(owner.sequencer if owner else "")
+    again = Uploaded(nonce=new_nonce(), key=finding.subject, sequencer=sequencer)
     ports.queues.send_pages([again])
     return True
 
@@ -133,7 +169,8 @@ _REPAIRS: dict[Kind, Callable[[Finding, _Ports], bool]] = {
     Kind.ORPHAN_UPLOAD: _take_in,
     Kind.MISSING_CHUNKS: _start_over,
     Kind.MISSING_VECTORS: _embed_again,
-    Kind.ORPHAN_OBJECTS: _delete_objects,
+    Kind.DAMAGED_VECTORS: _delete_damaged,
+    Kind.ORPHAN_OBJECTS: _delete_orphans,
     Kind.MISSING_ROWS: _embed_again,
     Kind.EXTRA_ROWS: _extra_rows,
     Kind.DUPLICATE_ROWS: _start_over,

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ragline.domain.documents import Document, Reason, Status
-from ragline.domain.errors import PERMANENT_CODES, Conflict, StoredDataLost
+from ragline.domain.errors import PERMANENT_CODES, Conflict, RaglineError, StoredDataLost
 from ragline.domain.lifecycle import TROUBLED
 from ragline.ports import Ledger, Objects, Queues
 from ragline.usecases import documents
 from ragline.usecases.reconcile import UPLOAD_EXPIRED
-from ragline.usecases.resume import resume_chunks, split_again, start_over
+from ragline.usecases.resume import resume_chunks
 from ragline.usecases.split import STAGE as SPLIT
+from ragline.usecases.split_again import split_again, start_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,14 @@ class Retried:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """``chunks``: failed ones to be made pending. ``split``: the file is to be split again, in the
-    same generation, or ``over`` in the next one, because what is stored of this one is not enough.
+    """``chunks``: failed ones to be made pending; ``left``: why one of the others failed.
+
+    ``split``: the file is to be split again, in the same generation, or ``over`` in the next one,
+    because what is stored of this one is not enough.
     """
 
     chunks: list[int]
+    left: Reason | None
     split: bool
     over: bool
 
@@ -65,10 +69,11 @@ def retry(
     retried = Retried(document, len(plan.chunks), plan.split or plan.over)
     if dry_run:
         return retried
+    _check_bytes(document, ledger)
     if plan.over:
         start_over(document, queues)
         return retried
-    again = ledger.retry(document)
+    again = ledger.retry(document, plan.left)
     if again is None or not ledger.reopen(again, plan.chunks):
         raise Conflict(f"document {document_id!r} has moved meanwhile; look at it again.")
     if plan.split:
@@ -85,14 +90,17 @@ def _plan(document: Document, ledger: Ledger, code: str, force: bool) -> _Plan:
     def chosen(reason: Reason) -> bool:
         return (not code or reason.code == code) and (force or reason.code not in PERMANENT_CODES)
 
-    chunks = [n for n, reason in sorted(work.reasons.items()) if chosen(reason)]
+    unknown = Reason(RaglineError.code, "no reason was recorded.", "")
+    reasons = {n: work.reasons.get(n, unknown) for n in work.failed}
+    chunks = [n for n, reason in reasons.items() if chosen(reason)]
     if (whole and not chosen(whole)) or not (whole or chunks):
-        reasons = [*work.reasons.values(), *([whole] if whole else [])]
-        raise Conflict(f"document {document.document_id!r}: {_why_not(reasons, code)}")
-    lost = any(work.reasons[n].code == StoredDataLost.code for n in chunks)
+        failed = [whole] if whole else list(reasons.values())
+        raise Conflict(f"document {document.document_id!r}: {_why_not(failed, code)}")
+    lost = any(reasons[n].code == StoredDataLost.code for n in chunks)
     return _Plan(
         chunks,
-        split=whole is not None and whole.stage == SPLIT,
+        left=next((reason for n, reason in reasons.items() if n not in chunks), None),
+        split=not document.progress.split or (whole is not None and whole.stage == SPLIT),
         over=lost or (whole is not None and whole.code == UPLOAD_EXPIRED),
     )
 
@@ -103,6 +111,20 @@ def _why_not(failed: Iterable[Reason], code: str) -> str:
     if code and code not in codes:
         return f"nothing failed with {code!r}, but: {told}."
     return f"it failed for good: {told}. Only force tries that again."
+
+
+def _check_bytes(document: Document, ledger: Ledger) -> None:
+    """Bytes that failed are free for others: they may be another document's by now."""
+    if document.status is not Status.FAILED or not document.checksum or document.allow_duplicate:
+        return
+    owner = ledger.claim_content(
+        document.partition, document.checksum, document.document_id, arrived=True
+    )
+    if owner != document.document_id:
+        raise Conflict(
+            f"document {document.document_id!r}: its bytes are document {owner!r} by now; delete "
+            "one of the two."
+        )
 
 
 def _check_upload(document: Document, objects: Objects) -> None:

@@ -135,10 +135,8 @@ def _claim(document: Document, data: bytes, ledger: Ledger) -> None:
     checksum = hashlib.sha256(data).hexdigest()
     if document.checksum != checksum:
         ledger.identify(document, checksum)
-    if document.allow_duplicate:
-        return
-    owner = ledger.claim_content(document.partition, checksum, document.document_id)
-    if owner != document.document_id:
+    owner = ledger.claim_content(document.partition, checksum, document.document_id, arrived=True)
+    if owner != document.document_id and not document.allow_duplicate:
         raise DuplicateContent(
             f"{document.filename} has the same bytes as document {owner!r} of this collection. "
             "Delete that one and retry, or upload with allow_duplicate to have both."

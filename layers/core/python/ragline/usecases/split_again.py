@@ -1,0 +1,23 @@
+"""Having a file that is in the bucket split once more, by the queue of the splitter."""
+
+from __future__ import annotations
+
+from ragline.domain.documents import Document
+from ragline.domain.keys import just_after
+from ragline.domain.messages import Uploaded, new_nonce
+from ragline.ports import Queues
+
+
+def split_again(document: Document, queues: Queues) -> None:
+    """Have the same generation split: what was cut before is not cut again."""
+    _send(document, document.sequencer, queues)
+
+
+def start_over(document: Document, queues: Queues) -> None:
+    """Have the bytes that are in the bucket split as the next generation."""
+    _send(document, just_after(document.sequencer), queues)
+
+
+def _send(document: Document, sequencer: str, queues: Queues) -> None:
+    again = Uploaded(nonce=new_nonce(), key=document.upload_key, sequencer=sequencer)
+    queues.send_pages([again])
