@@ -88,7 +88,7 @@ def _some_chunks_are_done(chaos: Chaos, scripts: Sequence[Script]) -> bool:
 
 def test_a_load_with_replacements_and_deletions_survives_random_kills(chaos: Chaos) -> None:
     size = Size(documents=25, sections=12, every=1.5, patience=120)
-    outcome = play(chaos, size, seed=3, faults=True)
+    outcome = play(chaos, size, seed=3, faults=True, say=print)
     assert not outcome.wrong(), "\n".join(outcome.wrong()[:20])
     assert outcome.kills and outcome.redeliveries
 

@@ -66,7 +66,9 @@ def _tell(results: Iterable[tuple[Run, Sequence[str]]]) -> int:
         done[run.scenario, run.mode] += 1
         if found:
             wrong[run.scenario, run.mode] += 1
-            console.print("\n    ".join([f"✗ {run}", *found]), markup=False, highlight=False)
+            console.print(
+                "\n    ".join([f"✗ {run}", *found]), markup=False, highlight=False, soft_wrap=True
+            )
     modes = sorted({mode for _, mode in done}, key=lambda mode: (mode == STORM, mode))
     table = Table("runs (violations)", *modes)
     for name in dict.fromkeys(name for name, _ in done):

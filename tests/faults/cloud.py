@@ -245,6 +245,7 @@ class Cloud:
             thread.join()
             finish(answers[0])
         else:
+            forget()  # the others are other processes
             self._stalled = (thread, lambda: finish(answers[0]))
 
     def waiting(self) -> dict[str, int]:

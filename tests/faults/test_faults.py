@@ -20,7 +20,7 @@ from tests.faults.scenarios import SCENARIOS
 from tests.faults.sweep import Run, calls, outcome, runs, storms
 from tests.faults.world import SHELF, world
 
-PER_SCENARIO = 5
+PER_SCENARIO = 3
 STORMS = 1
 
 
@@ -44,7 +44,9 @@ def test_a_real_index_holds_no_row_too_many_or_too_few(
 ) -> None:
     (at,) = list(_writes_to_the_index(scenario))[-1:]
     run = Run(scenario, mode, at)
-    assert outcome(run, index=LanceIndex(str(tmp_path), dimensions=16)) == [], f"python -m tests.faults {run}"
+    assert outcome(run, index=LanceIndex(str(tmp_path), dimensions=16)) == [], (
+        f"python -m tests.faults {run}"
+    )
 
 
 def test_the_oracle_sees_a_row_that_is_missing_and_one_that_is_left() -> None:

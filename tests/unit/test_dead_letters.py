@@ -112,7 +112,9 @@ def test_a_letter_that_comes_again_after_a_retry_undoes_nothing() -> None:
 def test_the_cause_that_the_last_attempt_noted_is_the_documents_reason() -> None:
     pipeline = Pipeline()
     part = waiting(pipeline)
-    note_cause(part, "m1", ServiceUnavailable("S3 did not answer."), "embed", ledger=pipeline.ledger)
+    note_cause(
+        part, "m1", ServiceUnavailable("S3 did not answer."), "embed", ledger=pipeline.ledger
+    )
     assert pipeline.document().status is Status.PROCESSING
     pipeline.letter("chunks", part.model_dump_json())
     reason = pipeline.document().reason
@@ -173,7 +175,9 @@ def test_a_cause_of_an_earlier_life_is_not_that_of_this_one() -> None:
     """The message was retried, and this time no attempt lived to say what went wrong."""
     pipeline = Pipeline.timed()
     part = waiting(pipeline)
-    note_cause(part, "one", ServiceUnavailable("S3 did not answer."), "embed", ledger=pipeline.ledger)
+    note_cause(
+        part, "one", ServiceUnavailable("S3 did not answer."), "embed", ledger=pipeline.ledger
+    )
     pipeline.letter("chunks", part.model_dump_json(), "one")
     pipeline.retry()
     (again,) = pipeline.waiting_parts()
@@ -241,7 +245,9 @@ def test_a_page_range_that_every_splitter_gave_up_on_fails_its_document_and_says
 def test_the_cause_of_one_page_range_is_not_that_of_another() -> None:
     pipeline = Pipeline()
     first, second = in_ranges(pipeline)
-    note_cause(first, "m1", OutOfTime("pages 1 to 1 took too long."), "split", ledger=pipeline.ledger)
+    note_cause(
+        first, "m1", OutOfTime("pages 1 to 1 took too long."), "split", ledger=pipeline.ledger
+    )
     pipeline.letter("pages", second.model_dump_json(), "m2")
     assert code(pipeline) == "retries_exhausted"
 
