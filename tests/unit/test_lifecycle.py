@@ -53,7 +53,9 @@ STATES: dict[str, Record | None] = {
     "awaits": record(Status.AWAITING_UPLOAD, generation=0, sequencer="", fingerprint=""),
     "again": record(Status.AWAITING_UPLOAD, delete_requested=True, fingerprint=""),
     "split": record(Status.SPLITTING),
+    "resplit": record(Status.SPLITTING, live_generation=GENERATION),
     "proc": record(Status.PROCESSING, progress=SPLIT),
+    "reproc": record(Status.PROCESSING, progress=SPLIT, live_generation=GENERATION),
     "indexed": record(Status.INDEXED, progress=INDEXED, live_generation=GENERATION),
     "partial": record(Status.PARTIAL, progress=PARTIAL, live_generation=GENERATION),
     "failed": record(Status.FAILED, reason=BAD),
@@ -62,7 +64,8 @@ STATES: dict[str, Record | None] = {
     "request": record(Status.DELETED, delete_requested=True),
     "dropped": record(Status.DELETED, delete_requested=True, document_id=DROPPED.document_id),
 }
-"""``awaits``: registered. ``again``: registered once more, after a deletion. ``removed``: deleted
+"""``awaits``: registered. ``again``: registered once more, after a deletion. ``resplit``,
+``reproc``: partial, and retried. ``removed``: deleted
 by the bucket. ``request``: deleted on request. ``dropped``: so too, but it came unannounced."""
 
 
@@ -131,33 +134,33 @@ RULES: dict[str, Rule] = {
 # status; "=": the record as it is; "·": refused; "!": to be tried again.
 # fmt: off
 TABLE = """
-                      unknown awaits  again   split   proc    indexed partial failed  empty   removed request dropped
-created               awaits  =       =       =       =       =       =       =       =       awaits  awaits  awaits
-begun, newer          split+  split+  split+  split+  split+  split+  split+  split+  split+  split+  ·       !
-begun, same           split+  split+  ·       =       =       =       =       =       =       ·       ·       ·
-begun, same, resplit  split+  split+  ·       split+  split+  =       =       =       =       ·       ·       ·
-begun, older          split+  split+  ·       ·       ·       ·       ·       ·       ·       ·       ·       ·
-identified            ·       ·       ·       ~       ~       ~       ~       ~       ~       ·       ·       ·
-planned               ·       ·       ·       ~       ~       ~       ~       ~       ~       ·       ·       ·
-split                 ·       ·       ·       proc    ·       ·       ·       ·       ·       ·       ·       ·
-split, no chunks      ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·
-split, unfinished     ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·
-settled, indexed      ·       ·       ·       indexed indexed ·       indexed indexed ·       ·       ·       ·
-settled, partial      ·       ·       ·       partial partial ·       ·       partial ·       ·       ·       ·
-settled, failed       ·       ·       ·       failed  failed  ·       ·       ·       ·       ·       ·       ·
-settled, empty        ·       ·       ·       empty   empty   ·       ·       ·       ·       ·       ·       ·
-settled, unfinished   ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·
-failed                ·       ·       ·       failed  failed  ·       ·       ·       ·       ·       ·       ·
-retried, split        ·       ·       ·       ·       ·       ·       proc    proc    ·       ·       ·       ·
-retried, unsplit      ·       ·       ·       ·       ·       ·       split   split   ·       ·       ·       ·
-expired               ·       failed+ failed+ ·       ·       ·       ·       ·       ·       ·       ·       ·
-renewed               ·       ·       ~       ~       ~       ·       ·       ·       ·       ~       ~       ~
-removed, request      ·       deleted deleted deleted deleted deleted deleted deleted deleted ·       ·       ·
-removed, newer        ·       deleted ~       deleted deleted deleted deleted deleted deleted ~       ~       ~
-removed, same         ·       deleted ·       ·       ·       ·       ·       ·       ·       ·       ·       ·
-removed, older        ·       deleted ·       ·       ·       ·       ·       ·       ·       ·       ·       ·
-purged                ·       ·       ·       ·       ·       ·       ·       ·       ·       ~       ~       ~
-recounted             ·       ·       ~       ~       ~       ~       ~       ~       ~       ~       ~       ~
+                      unknown awaits  again   split   resplit proc    reproc  indexed partial failed  empty   removed request dropped
+created               awaits  =       =       =       =       =       =       =       =       =       =       awaits  awaits  awaits
+begun, newer          split+  split+  split+  split+  split+  split+  split+  split+  split+  split+  split+  split+  ·       !
+begun, same           split+  split+  ·       =       =       =       =       =       =       =       =       ·       ·       ·
+begun, same, resplit  split+  split+  ·       split+  split+  split+  split+  =       =       =       =       ·       ·       ·
+begun, older          split+  split+  ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·
+identified            ·       ·       ·       ~       ~       ~       ~       ~       ~       ~       ~       ·       ·       ·
+planned               ·       ·       ·       ~       ~       ~       ~       ~       ~       ~       ~       ·       ·       ·
+split                 ·       ·       ·       proc    proc    ·       ·       ·       ·       ·       ·       ·       ·       ·
+split, no chunks      ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·
+split, unfinished     ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·
+settled, indexed      ·       ·       ·       indexed indexed indexed indexed ·       indexed indexed ·       ·       ·       ·
+settled, partial      ·       ·       ·       partial partial partial partial ·       ·       partial ·       ·       ·       ·
+settled, failed       ·       ·       ·       failed  failed  failed  failed  ·       ·       ·       ·       ·       ·       ·
+settled, empty        ·       ·       ·       empty   empty   empty   empty   ·       ·       ·       ·       ·       ·       ·
+settled, unfinished   ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·
+failed                ·       ·       ·       failed  partial failed  partial ·       ·       ·       ·       ·       ·       ·
+retried, split        ·       ·       ·       ·       ·       ·       ·       ·       proc    proc    ·       ·       ·       ·
+retried, unsplit      ·       ·       ·       ·       ·       ·       ·       ·       split   split   ·       ·       ·       ·
+expired               ·       failed+ failed+ ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·
+renewed               ·       ·       ~       ~       ~       ~       ~       ·       ·       ·       ·       ~       ~       ~
+removed, request      ·       deleted deleted deleted deleted deleted deleted deleted deleted deleted deleted ·       ·       ·
+removed, newer        ·       deleted ~       deleted deleted deleted deleted deleted deleted deleted deleted ~       ~       ~
+removed, same         ·       deleted ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·
+removed, older        ·       deleted ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·
+purged                ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ~       ~       ~
+recounted             ·       ·       ~       ~       ~       ~       ~       ~       ~       ~       ~       ~       ~       ~
 """  # noqa: E501
 # fmt: on
 
