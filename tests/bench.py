@@ -38,7 +38,7 @@ from tests.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 CORES = max(2, os.cpu_count() or 2)
-FUNCTIONS = ("splitter", "embedder", "indexer", "api", "dead_letters")
+FUNCTIONS = ("splitter", "embedder", "indexer", "api", "dead_letters", "maintenance")
 STACK = "ragline-bench"
 QUESTIONS = (
     "How many times is a message received before it is a dead letter?",

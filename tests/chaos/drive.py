@@ -29,6 +29,9 @@ ATTEMPTS = 20
 PATIENCE_SECONDS = 20
 """For the step before to be through; then the next one comes, whatever it meets."""
 
+UNKNOWN_SECONDS = 180
+"""For a dropped file to be known: the splitter may be killed until it is given up."""
+
 
 def perform(stack: Stack, scripts: Sequence[Script]) -> None:
     """Every script to its end; the pipeline works on for a while after that."""
@@ -70,7 +73,7 @@ def _await_step(stack: Stack, script: Script, step: Step) -> None:
             return found is not None and found["status"] in TERMINAL
         return found is None or found["status"] == Status.DELETED
 
-    _await(through)
+    _await(through, PATIENCE_SECONDS)
 
 
 def _put(stack: Stack, script: Script, action: Action) -> None:
@@ -101,9 +104,10 @@ def _paced() -> Iterator[None]:
 
 
 def _api_delete(stack: Stack, script: Script, action: Action) -> None:
+    """One that was dropped is not known before its splitter, or its dead letter, has begun it."""
     path = f"/api/v2/documents/{script.document_id}"
-    # One that was dropped is not known before its splitter has begun.
-    _await(lambda: ask(stack, "DELETE", path).status_code == 204)
+    gone = _await(lambda: ask(stack, "DELETE", path).status_code == 204, UNKNOWN_SECONDS)
+    assert gone, f"{path} is still unknown after {UNKNOWN_SECONDS} s"
 
 
 def _bucket_delete(stack: Stack, script: Script, action: Action) -> None:
@@ -117,7 +121,9 @@ _DO: dict[Step, Callable[[Stack, Script, Action], None]] = {
 }
 
 
-def _await(check: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not check() and time.monotonic() < deadline:
+def _await(check: Callable[[], bool], seconds: float) -> bool:
+    """Whether it came true in time."""
+    deadline = time.monotonic() + seconds
+    while not (true := check()) and time.monotonic() < deadline:
         time.sleep(0.3)
+    return true

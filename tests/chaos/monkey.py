@@ -103,8 +103,13 @@ class Monkey:
 
 
 def kill_worker(chaos: Chaos, function: str, draw: random.Random) -> int:
-    """SIGKILL to one of a function's workers, if it has one; how many that were."""
-    found = workers(chaos, function)
+    """SIGKILL to one of a function's workers, if it has one; how many that were.
+
+    Those that still start are spared: for one of them that dies the local cloud ends all workers
+    of the function and deletes their code, others' too that still start, and so on.
+    """
+    up = {int(path.name) for path in (chaos.faults / "up").iterdir()}
+    found = [pid for pid in workers(chaos, function) if pid in up]
     if not found:
         return 0
     with contextlib.suppress(ProcessLookupError):

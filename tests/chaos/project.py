@@ -91,12 +91,12 @@ def copied(project: Path, faults: Path, duplicates: float) -> None:
 
 
 def armed(source: str, function: str, faults: Path, duplicates: float) -> str:
-    """A handler's source, with our lines before its imports and, for the splitter, at its end."""
+    """A handler's source, with our lines before its imports and at its end."""
     how = f"{str(faults)!r}, {duplicates}"
     before = f"import ragline_chaos\nragline_chaos.install({function!r}, {how})\n"
     after = f"lambda_handler = ragline_chaos.watched(lambda_handler, {how})\n"
     assert source.count(_FIRST) == 1, function
-    return source.replace(_FIRST, _FIRST + before) + (after if function == "splitter" else "")
+    return source.replace(_FIRST, _FIRST + before) + after
 
 
 def hurried(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class Fault:
 
 
 def prepare(folder: Path) -> None:
-    for name in ("armed", "fired", "events"):
+    for name in ("armed", "fired", "events", "up"):
         (folder / name).mkdir(parents=True)
 
 
@@ -118,9 +118,13 @@ def _hurry(function: str) -> None:
 
 
 def watched(handler: Callable[..., Any], folder: str, duplicates: float) -> Callable[..., Any]:
-    """The splitter's handler; some of the bucket's events are kept, for the test to send again."""
+    """The handler; it says that this worker is up, and which events of the bucket it was given.
+
+    Some of these are kept, for the test to send again.
+    """
 
     def lambda_handler(event: Any, context: Any) -> Any:
+        (Path(folder) / "up" / str(os.getpid())).touch()
         records = event.get("Records") or [{}]
         fresh = records[0].get("eventSource") == "aws:s3" and not event.get("again")
         if fresh and random.random() < duplicates:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import subprocess
+import sys
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +18,12 @@ import httpx
 
 from ragline.domain.documents import TERMINAL, dropped_id
 from ragline.embedding.prepare import ensure
-from ragline.local import aws, deploy
+from ragline.local import aws, cloud, deploy
 from tests.deployed import api_address
+from tests.ports import free_port
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
@@ -26,8 +32,12 @@ T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 EVENTS = ROOT / "events"
 NAME = "ragline-e2e"
+RAGLINE = Path(sys.executable).with_name("ragline")
 PATIENCE = 90
 """Seconds; only a failing test waits so long."""
+
+QUEUES = {"chunks": "ChunksQueueUrl", "index_ops": "IndexOpsQueueUrl"}
+"""The source of a letter → the output that names its queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,7 @@ class Stack:
     anyone: httpx.Client
     s3: S3Client
     sqs: SQSClient
+    dynamodb: DynamoDBClient
     functions: Any
 
     @property
@@ -96,6 +107,20 @@ class Stack:
         for document in self.ended(*document_ids):
             assert document["status"] == "indexed", document
 
+    def retry(self, document_id: str, **body: Any) -> httpx.Response:
+        return self.api.post(f"/api/v2/documents/{document_id}/retry", json=body)
+
+    def redrive(self, **body: Any) -> list[Any]:
+        """Every page of what a redrive says of its documents."""
+        found: list[Any] = []
+        while True:
+            answer = self.api.post("/api/v2/redrive", json=body)
+            assert answer.status_code in (200, 202), answer.text
+            found += answer.json()["documents"]
+            if not (cursor := answer.json()["cursor"]):
+                return found
+            body["cursor"] = cursor
+
     def query(self, question: str, collection: str, **fields: Any) -> Any:
         body = {"question": question, "collection": collection, **fields}
         answer = self.api.post("/api/v2/query", json=body)
@@ -126,6 +151,53 @@ class Stack:
             kept[record["body"]] = record
         return kept
 
+    @contextlib.contextmanager
+    def stopped(self, function: str) -> Iterator[None]:
+        """A function that takes nothing from its queue meanwhile."""
+        found = self.functions.list_event_source_mappings(FunctionName=f"{NAME}-{function}")
+        (mapping,) = found["EventSourceMappings"]
+        self.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        try:
+            yield
+        finally:
+            self.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+    def take(self, source: str, document_id: str) -> str:
+        """Take the one message about a document off a queue that no function reads; its body."""
+        url = self.outputs[QUEUES[source]]
+
+        def taken() -> str:
+            answer = self.sqs.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=2
+            )
+            for message in answer.get("Messages", []):
+                if json.loads(message["Body"])["document_id"] == document_id:
+                    self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                    return message["Body"]
+            return ""
+
+        return until(taken, f"{source} to hold a message about {document_id}")
+
+    def give_up(self, source: str, document_id: str) -> str:
+        """Make a dead letter of the one message about a document; its body.
+
+        As the queue would after five receives, without the minutes that these take.
+        """
+        body = self.take(source, document_id)
+        url = self.dead_letter_queue(source)
+        once = {"MessageGroupId": "dead", "MessageDeduplicationId": uuid.uuid4().hex}
+        fifo = once if url.endswith(".fifo") else {}
+        self.sqs.send_message(QueueUrl=url, MessageBody=body, **fifo)  # type: ignore[arg-type]
+        return body
+
+    def dead_letter_queue(self, source: str) -> str:
+        """The URL of the queue to which SQS itself would move what cannot be done."""
+        told = self.sqs.get_queue_attributes(
+            QueueUrl=self.outputs[QUEUES[source]], AttributeNames=["RedrivePolicy"]
+        )
+        target = json.loads(told["Attributes"]["RedrivePolicy"])["deadLetterTargetArn"]
+        return self.sqs.get_queue_url(QueueName=target.rsplit(":", 1)[-1])["QueueUrl"]
+
     def invoke(self, function: str, payload: Any) -> Any:
         """Call a function and wait for its answer, which must be no error."""
         done = self.functions.invoke(
@@ -134,6 +206,43 @@ class Stack:
         answer = done["Payload"].read()
         assert "FunctionError" not in done, answer.decode()
         return json.loads(answer) if answer else None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """``ragline`` in a folder, with nothing of ours in its environment."""
+
+    folder: Path
+    endpoint_url: str
+
+    def __call__(self, *words: str, code: int = 0, endpoint: str = "") -> Any:
+        """What it printed, as JSON; a list where it printed a line each."""
+        done = self.run(*words, "--json", endpoint=endpoint)
+        assert done.returncode == code, (done.stdout, done.stderr)
+        if words[0] == "logs":
+            return [json.loads(line) for line in done.stdout.splitlines()]
+        return json.loads(done.stdout) if done.stdout else None
+
+    def screen(self, *words: str, code: int = 0) -> str:
+        """What a person reads on a screen of 200 columns."""
+        done = self.run(*words)
+        assert done.returncode == code, (done.stdout, done.stderr)
+        return done.stdout
+
+    def run(self, *words: str, endpoint: str = "") -> subprocess.CompletedProcess[str]:
+        where = ["--endpoint", endpoint or self.endpoint_url, "--stack", NAME]
+        environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "LANG": "C.UTF-8",
+            "COLUMNS": "200",
+        }
+        done = subprocess.run(
+            [str(RAGLINE), *words, *where], cwd=self.folder, env=environ, timeout=300,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr
+        return done
 
 
 def until(check: Callable[[], T], what: Callable[[], str] | str, seconds: float = PATIENCE) -> T:
@@ -172,8 +281,20 @@ def opened(endpoint_url: str, outputs: Mapping[str, str]) -> Iterator[Stack]:
             anyone,
             session.client("s3", endpoint_url=endpoint_url, config=options),
             session.client("sqs", endpoint_url=endpoint_url, config=options),
+            session.client("dynamodb", endpoint_url=endpoint_url, config=options),
             session.client("lambda", endpoint_url=endpoint_url, config=options),
         )
+
+
+@contextlib.contextmanager
+def alone(directory: Path) -> Iterator[Stack]:
+    """A stack on a local cloud of its own, for tests that break what others rely on."""
+    try:
+        local = cloud.start(directory, port=free_port(), keep=False, say=print)
+        with opened(local.endpoint_url, deployed(local.endpoint_url)) as stack:
+            yield stack
+    finally:
+        cloud.stop(directory, print)
 
 
 def texts(answer: Any) -> list[str]:

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.e2e
 POINTS = {
     "the splitter announced its parts": Fault("splitter", "SendMessageBatch"),
     "the embedder stored its vectors": Fault("embedder", "PutObject"),
+    "the indexer read its vectors": Fault("indexer", "index.upsert", BEFORE),
     "the indexer committed the rows": Fault("indexer", "index.upsert"),
     "the embedder hung past its time": Fault("embedder", "GetObject", BEFORE, HANG),
 }
@@ -87,7 +88,7 @@ def _some_chunks_are_done(chaos: Chaos, scripts: Sequence[Script]) -> bool:
 
 
 def test_a_load_with_replacements_and_deletions_survives_random_kills(chaos: Chaos) -> None:
-    size = Size(documents=25, sections=12, every=1.5, patience=120)
+    size = Size(documents=20, sections=15, every=1.5, patience=120)
     outcome = play(chaos, size, seed=3, faults=True, say=print)
     assert not outcome.wrong(), "\n".join(outcome.wrong()[:20])
     assert outcome.kills and outcome.redeliveries

@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.stack import NAME, Stack
+from tests.e2e.stack import CommandLine, Stack
 from tests.ports import free_port
 from tests.samples import HEADING, SENTENCE, encrypted_pdf, markdown, pdf
 
 pytestmark = pytest.mark.e2e
 
-RAGLINE = Path(sys.executable).with_name("ragline")
 QUESTION = "At what level is the mercury column read?"
-
-
-@dataclass(frozen=True, slots=True)
-class CommandLine:
-    """``ragline`` in a folder, with nothing of ours in its environment."""
-
-    folder: Path
-    endpoint_url: str
-
-    def __call__(self, *words: str, code: int = 0, endpoint: str = "") -> Any:
-        """What it printed, as JSON; a list where it printed a line each."""
-        where = ["--endpoint", endpoint or self.endpoint_url, "--stack", NAME, "--json"]
-        environ = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
-        done = subprocess.run(
-            [str(RAGLINE), *words, *where], cwd=self.folder, env=environ, timeout=120,
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == code, (done.stdout, done.stderr)
-        assert "Traceback" not in done.stderr
-        if words[0] == "logs":
-            return [json.loads(line) for line in done.stdout.splitlines()]
-        return json.loads(done.stdout) if done.stdout else None
 
 
 @pytest.fixture(scope="module")
@@ -139,4 +111,5 @@ def test_exit_codes_tell_mistakes_from_troubles(ragline: CommandLine) -> None:
     assert ragline("search", " ", code=2)["error"]["code"] == "invalid_request"
     assert ragline("search", "x", "--collection", "No!", code=2)["error"]["code"]
     nowhere = f"http://127.0.0.1:{free_port()}"
-    assert ragline("ls", code=3, endpoint=nowhere)["error"]["code"] == "setup_error"
+    for words in (["ls"], ["redrive", "--all"], ["doctor"], ["doctor", "--repair"]):
+        assert ragline(*words, code=3, endpoint=nowhere)["error"]["code"] == "setup_error", words

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import random
 import sys
 import time
 import warnings
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scenario", action="append", choices=sorted(SCENARIOS))
     parser.add_argument("--mode", action="append", help="only these modes")
     parser.add_argument("--storms", type=int, default=50, help="seeds of storms per scenario")
+    parser.add_argument("--share", type=float, default=1.0, help="of all runs, seeded; 1: all")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args(arguments)
     start = time.monotonic()
@@ -39,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             chosen = [one for some in pool.map(_all_runs, names) for one in some]
             chosen += [one for name in names for one in storms(name, range(given.storms))]
         chosen = [one for one in chosen if not given.mode or one.mode in given.mode]
+        chosen = random.Random(0).sample(chosen, round(len(chosen) * given.share))
+        chosen.sort(key=lambda run: (run.scenario, run.at))
         results = zip(chosen, pool.map(outcome, chosen, chunksize=8), strict=True)
         wrong = _tell(results)
     console.print(

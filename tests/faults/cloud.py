@@ -278,7 +278,7 @@ class Cloud:
     def _answer(self, caller: BaseClient, operation: str, params: Mapping[str, Any]) -> Any:
         keys = _upload_keys(operation, params)
         there = {key for key in keys if operation.startswith("Put") or _exists(key)}
-        answer = _REAL_CALL(caller, operation, params)
+        answer = _REAL_CALL(caller, operation, dict(params))  # the SDK changes it
         for key in keys:
             if key in there:
                 created = operation.startswith("Put")

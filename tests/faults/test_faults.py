@@ -20,7 +20,7 @@ from tests.faults.scenarios import SCENARIOS
 from tests.faults.sweep import Run, calls, outcome, runs, storms
 from tests.faults.world import SHELF, world
 
-PER_SCENARIO = 3
+PER_SCENARIO = 2
 STORMS = 1
 
 

@@ -20,16 +20,18 @@ import pytest
 import uv
 
 from ragline.embedding.prepare import ensure
+from ragline.usecases.reconcile import Verdict
 
 ROOT = Path(__file__).parents[2]
-FUNCTIONS = ("splitter", "embedder", "indexer", "api", "dead_letters")
-ZIP_FUNCTIONS = {"splitter": True, "embedder": True, "dead_letters": False}  # with the model layer?
+FUNCTIONS = ("splitter", "embedder", "indexer", "api", "dead_letters", "maintenance")
+# With the model layer?
+ZIP_FUNCTIONS = {"splitter": True, "embedder": True, "dead_letters": False, "maintenance": False}
 LIMIT = 250 * 1024 * 1024
 """Unzipped bytes of a zip function and its layers.
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 QUESTIONS: dict[str, dict[str, Any]] = {
-    # Events that a function can answer without any AWS service behind it.
+    # Events that a function can answer with no more of AWS than ``RuntimeApi`` stands in for.
     "splitter": {"Event": "s3:TestEvent", "Bucket": "documents"},
     "embedder": {"Records": []},
     "indexer": {"Records": []},
@@ -43,6 +45,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
             }
         ]
     },
+    "maintenance": json.loads((ROOT / "events/maintenance.json").read_text()),
 }
 
 
@@ -86,6 +89,8 @@ def test_a_function_answers_under_the_real_runtime_client_with_only_its_own_requ
     assert runtime.path.endswith("/response"), runtime.body
     if name == "api":
         assert runtime.body["statusCode"] == 200
+    elif name == "maintenance":
+        assert runtime.body == dict.fromkeys(Verdict, 0)
     elif name != "splitter":
         assert runtime.body == {"batchItemFailures": []}
 
@@ -200,12 +205,24 @@ class RuntimeApi:
 
             def do_POST(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
-                api.body = json.loads(self.rfile.read(length) or b"null")
+                body = json.loads(self.rfile.read(length) or b"null")
+                if "X-Amz-Target" in self.headers:
+                    self.find_nothing()
+                    return
+                api.body = body
                 api.path = self.path
                 self.send_response(202)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 api.answered.set()
+
+            def find_nothing(self) -> None:  # stands in for DynamoDB, whose table is empty
+                answer = b'{"Items": [], "Count": 0, "ScannedCount": 0}'
+                self.send_response(200)
+                self.send_header("Content-Type", "application/x-amz-json-1.0")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
 
             def do_PUT(self) -> None:  # stands in for S3, which takes the kept letter
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -12,13 +12,17 @@ from typing import Any
 import pytest
 
 from ragline import batches, telemetry, wiring
+from ragline.adapters.dynamodb_ledger import DynamoLedger
 from ragline.adapters.memory_index import MemoryIndex
 from ragline.domain.documents import Status
 from ragline.domain.errors import OutOfTime, ServiceUnavailable, Throttled
 from ragline.domain.ledger import NewDocument
+from ragline.domain.lifecycle import WORK_LEASE
 from ragline.domain.messages import Uploaded, read_page_work, read_part
+from ragline.domain.times import utc_now
 from ragline.embedding.hashing import HashEmbedder
 from ragline.settings import settings
+from ragline.usecases.reconcile import Verdict
 from tests.contract.aws import REGION, client, in_process_aws, make_queue, make_table
 from tests.unit.pipeline import HANDBOOK, WordTokenizer
 
@@ -326,6 +330,66 @@ def test_functions_whose_time_is_nearly_over_put_their_batch_back(aws: None) -> 
     ops_again = take(settings().index_ops_queue_url, "indexer")
     assert handle("indexer", ops_again) == {"batchItemFailures": []}
     assert wiring.index().count(HANDBOOK) == 1
+
+
+def test_the_schedule_finds_nothing_to_do_where_all_is_well(
+    aws: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handle("splitter", upload())
+    capsys.readouterr()
+    assert handle("maintenance", event("maintenance")) == dict.fromkeys(Verdict, 0)
+    assert not waiting(settings().pages_queue_url)
+    told = verdicts(capsys)
+    assert {"DocumentsRepaired", "DocumentsExpired", "DocumentsGaveUp"} <= set(told)
+    assert set(told.values()) == {0}
+
+
+def test_the_schedule_sets_a_document_going_again_whose_message_was_lost(
+    aws: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(wiring, "ledger", ledger_of_the_past)
+        handle("splitter", upload())
+    consume(settings().chunks_queue_url, take(settings().chunks_queue_url, "embedder"))
+    capsys.readouterr()
+
+    found = handle("maintenance", event("maintenance"))
+    assert found == dict.fromkeys(Verdict, 0) | {Verdict.REPAIRED: 1}
+    told = verdicts(capsys)
+    assert {name: times for name, times in told.items() if times} == {"DocumentsRepaired": 1}
+    handle("embedder", take(settings().chunks_queue_url, "embedder"))
+    handle("indexer", take(settings().index_ops_queue_url, "indexer"))
+    document = wiring.ledger().get("default", DOCUMENT)
+    assert document is not None
+    assert document.status is Status.INDEXED
+
+
+def test_the_schedule_leaves_a_document_alone_that_it_has_just_set_going(
+    aws: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(wiring, "ledger", ledger_of_the_past)
+        handle("splitter", upload())
+    consume(settings().chunks_queue_url, take(settings().chunks_queue_url, "embedder"))
+    assert handle("maintenance", event("maintenance"))[Verdict.REPAIRED] == 1
+    assert handle("maintenance", event("maintenance")) == dict.fromkeys(Verdict, 0)
+    assert len(waiting(settings().chunks_queue_url)) == 1
+
+
+def verdicts(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
+    """The metrics of the last invocation, as CloudWatch reads them from its output."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line[:1] == "{"]
+    (told,) = [line for line in lines if "DocumentsMoving" in line]
+    return {name: sum(told[name]) for name in told if name.startswith("Documents")}
+
+
+def ledger_of_the_past() -> DynamoLedger:
+    """For what is to be overdue: its leases are over, and nothing has moved since."""
+    return DynamoLedger(
+        settings().ledger_table,
+        client=wiring.client("dynamodb"),
+        now=lambda: utc_now() - 2 * WORK_LEASE,
+    )
 
 
 def test_what_a_handler_logs_never_holds_the_text_of_a_document(

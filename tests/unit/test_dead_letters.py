@@ -315,6 +315,7 @@ def test_an_expiry_that_the_splitter_gave_up_on_deletes_the_document_too() -> No
 def test_an_upload_that_the_splitter_gave_up_on_fails_with_what_lambda_said() -> None:
     pipeline = Pipeline()
     pipeline.ledger.create(NewDocument(HANDBOOK, "doc", "doc.md", KEY))
+    pipeline.objects.put(KEY, b"words")
     body = invocation(
         "ObjectCreated:Put",
         responsePayload={"errorMessage": "Task timed out after 300.00 seconds"},
@@ -336,6 +337,7 @@ def test_a_key_with_spaces_and_accents_is_read_as_the_bucket_wrote_it() -> None:
     name = "r\u00e9sum\u00e9 2026.md"
     key = upload_key(HANDBOOK, "doc", name)
     pipeline.ledger.create(NewDocument(HANDBOOK, "doc", name, key))
+    pipeline.objects.put(key, b"words")
     body = invocation("ObjectCreated:Put", key=f"uploads/{HANDBOOK}/doc/r%C3%A9sum%C3%A9+2026.md")
     assert pipeline.letter("invocations", body) == "doc"
 
@@ -343,9 +345,18 @@ def test_a_key_with_spaces_and_accents_is_read_as_the_bucket_wrote_it() -> None:
 def test_a_file_that_the_splitter_never_saw_is_known_from_its_letter() -> None:
     pipeline = Pipeline()
     key = f"uploads/{HANDBOOK}/2026/march.md"
+    pipeline.objects.put(key, b"words")
     found = pipeline.letter("invocations", invocation("ObjectCreated:Put", key=key))
     assert found is not None
     assert pipeline.document(found).status is Status.FAILED
+
+
+def test_a_file_that_was_removed_meanwhile_leaves_no_failed_document() -> None:
+    """Its removal was told of before anybody knew of it, and nobody would tell again."""
+    pipeline = Pipeline()
+    body = invocation("ObjectCreated:Put", key=f"uploads/{HANDBOOK}/2026/march.md")
+    assert pipeline.letter("invocations", body) is None
+    assert not list(pipeline.ledger.audit())
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"requestPayload": {"Records": [{}]}}'])

@@ -418,18 +418,18 @@ def test_what_was_dropped_since_a_deletion_is_not_taken_for_what_the_deletion_le
     assert pipeline.objects.get(key) == b"The gate opens at nine."
 
 
-def test_a_document_whose_bytes_went_before_it_was_split_fails_and_says_so() -> None:
+def test_a_document_whose_bytes_went_before_it_was_split_is_deleted() -> None:
+    """The word of it was lost, or came before anything was known of the document."""
     pipeline = Pipeline.timed(limits=replace(LIMITS, pages_per_range=1))
     key = upload_key(HANDBOOK, "doc", PDF)
     pipeline.drop(SAMPLES[PDF](), filename=PDF)
     pipeline.waiting_pages()
     pipeline.objects.delete([key])
-    assert later(pipeline) == {Verdict.GAVE_UP: 1}
-    document = pipeline.document()
-    assert document.status is Status.FAILED
-    assert document.reason is not None
-    assert (document.reason.code, document.reason.stage) == ("stored_data_lost", "split")
+    assert later(pipeline) == {Verdict.REMOVED: 1}
+    assert pipeline.document().status is Status.DELETED
+    pipeline.run()
     assert not later(pipeline)
+    assert pipeline.examine().healthy
 
 
 def test_a_document_whose_bytes_went_after_it_was_split_needs_them_no_more() -> None:

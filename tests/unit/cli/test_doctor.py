@@ -102,7 +102,7 @@ def test_a_repair_waits_for_the_queues_and_examines_again(pipeline: Pipeline) ->
     pipeline.index.delete(HANDBOOK, "doc")
     result = run(world(pipeline, Working(pipeline)), "doctor", "--repair")
     assert result.exit_code == 0
-    assert "There was 1 finding. The ledger, the bucket and the index agree now." in result.stdout
+    assert "Repaired: missing_rows 1. The ledger, the bucket and the index agree now." in result.stdout
     assert pipeline.index.count(HANDBOOK, "doc") == 2
 
 
@@ -133,6 +133,7 @@ def test_a_version_that_comes_while_the_doctor_looks_is_not_taken_for_refuse() -
     objects.comes = True
     result = run(world(busy, Working(busy)), "doctor", "--repair")
     assert result.exit_code == 0
+    busy.run()
     assert (busy.document().status, busy.document().generation) == ("indexed", 2)
 
 
@@ -172,9 +173,9 @@ def test_what_only_the_owner_can_mend_is_said_so(pipeline: Pipeline) -> None:
     result = run(world(pipeline, Working(pipeline)), "doctor", "--repair")
     assert result.exit_code == 1
     assert "missing_upload" in result.stdout
-    assert "upload those documents again, or delete them" in result.stdout
+    assert "upload those again, or delete them" in result.stdout
     told = json.loads(run(world(pipeline), "doctor", "--repair", "--json").stdout)
-    assert told["repair"]["found"] == 1
+    assert told["repair"]["repaired"] == []
     assert [one["kind"] for one in told["repair"]["beyond_repair"]] == ["missing_upload"]
 
 

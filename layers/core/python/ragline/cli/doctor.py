@@ -30,13 +30,13 @@ QUIET_ROUNDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """``waiting``: messages on the queues. After a repair: how much was ``found`` before it, and
-    what of that it could not set right.
+    """``waiting``: messages on the queues. After a repair: what was ``repaired``, and what of the
+    findings it could not set right.
     """
 
     report: Report
     waiting: int = 0
-    found: int | None = None
+    repaired: Sequence[Finding] | None = None
     beyond_repair: Sequence[Finding] = ()
 
 
@@ -60,7 +60,7 @@ def doctor(
     where = account(Choice(stack, profile, endpoint, region), outside)
     ports = outside.ports(where)
     screen.say(f"examining stack {where.stack}")
-    report = _examine(ports)
+    report = _lasting(_examine(ports), ports)
     if mend and not report.healthy:
         diagnosis = _mend(report, ports, outside, screen)
     else:
@@ -80,19 +80,27 @@ def _examine(ports: StackPorts) -> Report:
     return examine(ledger=ports.ledger, objects=ports.objects, index=ports.index, now=utc_now())
 
 
-def _mend(report: Report, ports: StackPorts, outside: Outside, screen: Screen) -> Diagnosis:
-    """Repair what two examinations found: what comes or goes between the reads of one looks like
-    a fault, and to repair it would be one.
+def _lasting(report: Report, ports: StackPorts) -> Report:
+    """What is found a second time: what comes or goes between the reads of one examination looks
+    like a fault, and to repair it would be one.
     """
+    if report.healthy:
+        return report
+    before = {_name(one) for one in report.findings}
+    again = _examine(ports)
+    return Report([one for one in again.findings if _name(one) in before], again.totals)
+
+
+def _mend(report: Report, ports: StackPorts, outside: Outside, screen: Screen) -> Diagnosis:
     screen.say(f"waiting for the queues to empty, at most {LONGEST_WAIT:.0f} s; examining again")
     _wait(ports.queues, outside)
-    before = {_name(one) for one in report.findings}
-    faults = [one for one in _examine(ports).findings if _name(one) in before]
+    faults = _lasting(report, ports).findings
     screen.say(f"repairing {len(faults)} of {len(report.findings)} findings")
     beyond = repair(faults, ledger=ports.ledger, objects=ports.objects, queues=ports.queues)
+    repaired = [one for one in faults if one not in beyond]
     screen.say("waiting for the queues to empty once more; examining again")
     waiting = _wait(ports.queues, outside)
-    return Diagnosis(_examine(ports), waiting, len(report.findings), beyond)
+    return Diagnosis(_lasting(_examine(ports), ports), waiting, repaired, beyond)
 
 
 def _name(finding: Finding) -> tuple[object, ...]:
@@ -119,21 +127,23 @@ def _waiting(queues: Queues) -> int:
 
 def _sentence(diagnosis: Diagnosis) -> str:
     number, waiting = len(diagnosis.report.findings), diagnosis.waiting
+    mended = f"Repaired: {_kinds(diagnosis.repaired)}. " if diagnosis.repaired else ""
     if not number:
-        if diagnosis.found is None:
-            return "The ledger, the bucket and the index agree."
-        were = "was 1 finding" if diagnosis.found == 1 else f"were {diagnosis.found} findings"
-        return f"There {were}. The ledger, the bucket and the index agree now."
-    kinds = Counter(finding.kind.value for finding in diagnosis.report.findings)
-    listed = ", ".join(f"{name} {times}" for name, times in kinds.most_common())
-    told = f"{number} finding{'' if number == 1 else 's'}: {listed}."
+        now = " now" if mended else ""
+        return f"{mended}The ledger, the bucket and the index agree{now}."
+    told = f"{number} finding{'' if number == 1 else 's'}: {_kinds(diagnosis.report.findings)}."
     if waiting:
         return f"{told} The queues are not empty ({waiting} to go): look again when they are."
-    if diagnosis.found is None:
+    if diagnosis.repaired is None:
         return f"{told} `ragline doctor --repair` sets right what can be."
     if diagnosis.beyond_repair:
-        return f"{told} Of some the bytes are gone: upload those documents again, or delete them."
-    return f"{told} That was left of {diagnosis.found}; `ragline logs` may say why."
+        return f"{mended}{told} Of some the bytes are gone: upload those again, or delete them."
+    return f"{mended}{told} `ragline logs` may say why."
+
+
+def _kinds(findings: Sequence[Finding]) -> str:
+    kinds = Counter(finding.kind.value for finding in findings)
+    return ", ".join(f"{name} {times}" for name, times in kinds.most_common())
 
 
 def _answer(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -143,9 +153,11 @@ def _answer(diagnosis: Diagnosis) -> dict[str, Any]:
         "findings": [_finding(one) for one in diagnosis.report.findings],
         "waiting_messages": diagnosis.waiting,
     }
-    if diagnosis.found is not None:
-        beyond = [_finding(one) for one in diagnosis.beyond_repair]
-        answer["repair"] = {"found": diagnosis.found, "beyond_repair": beyond}
+    if diagnosis.repaired is not None:
+        answer["repair"] = {
+            "repaired": [_finding(one) for one in diagnosis.repaired],
+            "beyond_repair": [_finding(one) for one in diagnosis.beyond_repair],
+        }
     return answer
 
 

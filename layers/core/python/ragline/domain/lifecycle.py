@@ -298,14 +298,13 @@ def deletes(old: Record, new: Record) -> bool:
 def owns(owner: Document | None, partition: Partition, checksum: str, arrived: bool) -> bool:
     """Whether the document that claimed some content still stands for it.
 
-    One that is not known does: its claim comes first, and whoever meets it may create it. One that
-    awaits these bytes does not against another whose have ``arrived``.
+    One that is not known does: its claim comes first, and whoever meets it may create it. But what
+    was only announced gives way to bytes that have ``arrived``.
     """
-    if owner is None:
-        return True
+    if owner is None or owner.status is Status.AWAITING_UPLOAD:
+        announced = owner is None or (owner.partition, owner.checksum) == (partition, checksum)
+        return announced and not arrived
     if owner.status in {Status.DELETED, Status.FAILED} or owner.partition != partition:
-        return False
-    if arrived and owner.status is Status.AWAITING_UPLOAD:
         return False
     return owner.checksum == checksum
 

@@ -99,17 +99,17 @@ def record(
     """
     try:
         letter = _Letter(message_id, body, STAGES[source])
-        document_id = _RECORDERS[source](letter, ledger, queues)
+        document_id = _RECORDERS[source](letter, ledger, objects, queues)
     except (MalformedMessage, NewerMessage) as error:
         return refuse(source, message_id, body, error, ledger=ledger, objects=objects)
     keep(objects, source, message_id, body, RETRIES_EXHAUSTED)
     return document_id
 
 
-def _page_work(letter: _Letter, ledger: Ledger, queues: Queues) -> str | None:
+def _page_work(letter: _Letter, ledger: Ledger, objects: Objects, queues: Queues) -> str | None:
     message = read_page_work(letter.body)
     if isinstance(message, Uploaded):
-        return _upload(letter, message.key, message.sequencer, "", MAX_RECEIVES, ledger)
+        return _upload(letter, message.key, message.sequencer, "", MAX_RECEIVES, ledger, objects)
     what = f"pages {message.first_page} to {message.last_page}"
     document, reason = _note(letter, message, what, None, ledger)
     if document is not None:
@@ -117,7 +117,7 @@ def _page_work(letter: _Letter, ledger: Ledger, queues: Queues) -> str | None:
     return message.document_id
 
 
-def _part(letter: _Letter, ledger: Ledger, queues: Queues) -> str:
+def _part(letter: _Letter, ledger: Ledger, objects: Objects, queues: Queues) -> str:
     message = read_part(letter.body)
     document, reason = _note(letter, message, "a part", message.first, ledger)
     if document is not None:
@@ -125,7 +125,7 @@ def _part(letter: _Letter, ledger: Ledger, queues: Queues) -> str:
     return message.document_id
 
 
-def _index_op(letter: _Letter, ledger: Ledger, queues: Queues) -> str:
+def _index_op(letter: _Letter, ledger: Ledger, objects: Objects, queues: Queues) -> str:
     message = read_index_op(letter.body)
     if isinstance(message, Delete):
         # The ledger already hides what this would have removed; the failure keeps it in sight.
@@ -137,7 +137,9 @@ def _index_op(letter: _Letter, ledger: Ledger, queues: Queues) -> str:
     return message.document_id
 
 
-def _invocation(letter: _Letter, ledger: Ledger, queues: Queues) -> str | None:
+def _invocation(
+    letter: _Letter, ledger: Ledger, objects: Objects, queues: Queues
+) -> str | None:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
     try:
         told: Mapping[str, Any] = json.loads(letter.body)
@@ -161,15 +163,23 @@ def _invocation(letter: _Letter, ledger: Ledger, queues: Queues) -> str | None:
             document = remove_upload(key, sequencer, ledger=ledger, queues=queues)
             found = document.document_id if document else None
         else:
-            found = _upload(letter, key, sequencer, said, attempts, ledger)
+            found = _upload(letter, key, sequencer, said, attempts, ledger, objects)
         document_id = found or document_id
     return document_id
 
 
 def _upload(
-    letter: _Letter, key: str, sequencer: str, said: str, attempts: int, ledger: Ledger
+    letter: _Letter,
+    key: str,
+    sequencer: str,
+    said: str,
+    attempts: int,
+    ledger: Ledger,
+    objects: Objects,
 ) -> str | None:
     upload = identify(key, ledger)
+    if objects.size(key) is None:
+        return None  # it was removed meanwhile: there is nothing left that could fail
     new = NewDocument(upload.partition, upload.document_id, upload.filename, key)
     document = ledger.begin(new, sequencer, "")
     if document is None or document.terminal:

@@ -207,7 +207,8 @@ def _stored(
             orphans[stored.partition, stored.document_id].append(key)
     for (partition, document_id), keys in orphans.items():
         document = seen.documents.get((partition.tenant, document_id))
-        detail = f"{len(keys)} objects like {keys[0]} are of no generation that counts."
+        others = f" and {len(keys) - 1} more are" if len(keys) > 1 else " is"
+        detail = f"{keys[0]}{others} of no generation that counts."
         subject = document_id or keys[0]
         seen.findings.append(
             Finding(Kind.ORPHAN_OBJECTS, subject, detail, document, partition, keys=keys)

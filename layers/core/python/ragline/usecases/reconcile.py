@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from ragline.domain import lifecycle
 from ragline.domain.documents import Document, Reason, Status
-from ragline.domain.errors import StoredDataLost
+from ragline.domain.keys import just_after
 from ragline.domain.lifecycle import Record
 from ragline.domain.messages import new_nonce
 from ragline.domain.times import iso, later
@@ -37,6 +37,7 @@ class Verdict(StrEnum):
     STARVED = "starved"
     REPAIRED = "repaired"
     EXPIRED = "expired"
+    REMOVED = "removed"
     GAVE_UP = "gave_up"
 
 
@@ -84,7 +85,7 @@ def _look(
         message = f"it stood still after {MAX_REPAIRS} repairs; retry it, or read the logs."
         stage = "split" if document.status is Status.SPLITTING else "embed"
         fail_document(document, Reason(STALLED, message, stage), ledger)
-    if verdict not in {Verdict.EXPIRED, Verdict.GAVE_UP}:
+    if verdict not in {Verdict.EXPIRED, Verdict.REMOVED, Verdict.GAVE_UP}:
         ledger.renew(document, repaired=verdict is Verdict.REPAIRED)
     return verdict
 
@@ -128,9 +129,11 @@ def _repair(document: Document, ledger: Ledger, objects: Objects, queues: Queues
                 clear_leftover(document, ledger=ledger, objects=objects, queues=queues)
             clear_away(document, queues=queues, nonce=new_nonce())
         case _ if not document.progress.split and objects.size(document.upload_key) is None:
-            message = "the uploaded bytes are gone from the bucket; upload the document again."
-            fail_document(document, Reason(StoredDataLost.code, message, "split"), ledger)
-            return Verdict.GAVE_UP
+            # Its removal was told of before the document was known, or was lost.
+            removed = just_after(document.sequencer)
+            ledger.delete(document.partition.tenant, document.document_id, removed)
+            clear_away(document, queues=queues, nonce=new_nonce())
+            return Verdict.REMOVED
         case _:
             resume(document, ledger=ledger, queues=queues)
     return Verdict.REPAIRED

@@ -74,10 +74,19 @@ def redrive(
 
     def each() -> Iterator[Redriven]:
         for document in found:
-            if selection.collection in ("", document.partition.collection):
+            if _selected(document, selection, ledger):
                 yield _one(document, selection, ledger, objects, queues, force, dry_run)
 
     return RedrivePage(list(each()), following)
+
+
+def _selected(document: Document, selection: Selection, ledger: Ledger) -> bool:
+    if selection.collection not in ("", document.partition.collection):
+        return False
+    if not selection.code or (document.reason and document.reason.code == selection.code):
+        return True
+    reasons = ledger.work(document).reasons.values()
+    return any(reason.code == selection.code for reason in reasons)
 
 
 def _one(
