@@ -31,6 +31,7 @@ from ragline.adapters.dynamodb_ledger import DynamoLedger
 from ragline.adapters.memory_index import MemoryIndex
 from ragline.adapters.s3_objects import S3Objects
 from ragline.adapters.sqs_queues import SqsQueues
+from ragline.breaker import Breaker
 from ragline.domain import ledger as ledger_records
 from ragline.domain.chunks import Row
 from ragline.domain.documents import Partition
@@ -475,6 +476,7 @@ def _wire(cloud: Cloud, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(import_module("functions.maintenance.handler"), "utc_now", cloud.clock.now)
     patch.setattr(time, "monotonic", cloud.clock.monotonic)
     patch.setattr(time, "sleep", cloud.clock.wait)
+    patch.setattr(batches, "breaker", cache(lambda: Breaker(clock=cloud.clock.monotonic)))
     for module in (parts, documents, ledger_records):
         patch.setattr(module, "CHUNKS_PER_PART", CHUNKS_PER_PART)
 

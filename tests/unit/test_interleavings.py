@@ -26,10 +26,8 @@ from ragline.domain.errors import Conflict, NotFound, TransientError
 from ragline.domain.keys import upload_key
 from ragline.domain.messages import Delete, PageWork, PartReady, Upsert
 from ragline.usecases import dead_letters, documents, upload
-from ragline.usecases.doctor import Kind
 from ragline.usecases.reconcile import reconcile
 from ragline.usecases.remove import remove_upload
-from ragline.usecases.repair import repair
 from ragline.usecases.retry import retry
 from tests.unit.pipeline import HANDBOOK, Pipeline
 
@@ -100,7 +98,7 @@ class Life(RuleBasedStateMachine):
         self.clock = Clock()
         self.pipeline = Pipeline(ledger=MemoryLedger(self.clock))
         self.events: list[Event] = []
-        self.sequence = self.removals_given_up = 0
+        self.sequence = 0
         self._watch_deletes()
 
     # What users do ------------------------------------------------------------------------------
@@ -156,7 +154,6 @@ class Life(RuleBasedStateMachine):
         message = waiting[which % len(waiting)]
         if not again:
             self._take(message)
-            self.removals_given_up += isinstance(message, Delete)
         source = {PartReady: "chunks", Upsert: "index_ops", Delete: "index_ops"}
         ports = self._ports(None)
         try:
@@ -181,13 +178,6 @@ class Life(RuleBasedStateMachine):
             self.retry(one, force=True)
         self._rest()
         report = self.pipeline.examine(self.clock.moment)
-        if self.removals_given_up:
-            # What was replaced, or deleted and registered again, is hidden; it lies about until
-            # somebody reads of the dead letter.
-            assert {one.kind for one in report.findings} <= {Kind.ORPHAN_OBJECTS, Kind.EXTRA_ROWS}
-            repair(report.findings, **self._ports(None))
-            self._rest()
-            report = self.pipeline.examine(self.clock.moment)
         assert report.healthy, [*report.findings]
         for one, key in KEYS.items():
             self._check(one, key)

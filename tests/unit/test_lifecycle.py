@@ -249,7 +249,6 @@ BY_GENERATION: dict[str, Callable[[Record, int], Record | None]] = {
     "failed": lambda old, one: lifecycle.failed(old, one, BAD, "", NOW),
     "retried": lambda old, one: lifecycle.retried(old, one, None, NOW),
     "renewed": lambda old, one: lifecycle.renewed(old, one, False, NOW),
-    "purged": lifecycle.purged,
     "recounted": lambda old, one: lifecycle.recounted(old, one, {}),
 }
 
@@ -265,13 +264,39 @@ def test_word_of_another_generation_is_refused_in_every_status(
             assert BY_GENERATION[rule](counted, other) is None
 
 
+@pytest.mark.parametrize(
+    ("status", "live", "cleared", "enough"),
+    [
+        (Status.DELETED, 0, 3, False),
+        (Status.DELETED, 0, 4, True),
+        (Status.INDEXED, 4, 2, False),
+        (Status.INDEXED, 4, 3, True),
+        (Status.PARTIAL, 4, 3, True),
+        (Status.EMPTY, 4, 3, True),
+        (Status.FAILED, 0, 2, False),
+        (Status.FAILED, 0, 3, True),
+        (Status.PROCESSING, 2, 4, False),
+    ],
+)
+def test_a_lease_ends_when_all_that_counts_no_more_is_cleared_away(
+    status: Status, live: int, cleared: int, enough: bool
+) -> None:
+    old = replace(record(status, live_generation=live), lease_until=THEN)
+    new = lifecycle.purged(old, cleared)
+    assert (new is not None and not new.lease_until) is enough
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_what_has_to_move_on_by_itself_has_a_lease_and_nothing_else_has(rule: str) -> None:
     for state, old in STATES.items():
         _, new = outcome(rule, state)
         if new is None or rule == "purged":
             continue
-        idle = new.document.terminal and new.document.status is not Status.DELETED
+        now = new.document
+        replaced = now.live_generation == now.generation > 1 or now.reason == LATE
+        under_way = not now.terminal or now.status is Status.DELETED
+        before = old is not None and now.status is old.document.status
+        idle = not under_way and (before or not (replaced and now.generation > 1))
         assert bool(new.lease_until) is not idle, state
         if idle or (old and new.document.status is old.document.status):
             continue

@@ -18,7 +18,6 @@ from ragline.domain.times import check_time, iso
 if TYPE_CHECKING:
     from ragline.adapters.dynamodb_items import Item
 
-_LEASED = (Status.AWAITING_UPLOAD, Status.SPLITTING, Status.PROCESSING, Status.DELETED)
 _RECORDS = ("CHUNK", "RANGE")
 _EARLIEST, _LATEST = "0", "9"
 
@@ -31,7 +30,7 @@ class Upkeep:
 
     def overdue(self, limit: int = 100) -> Sequence[Record]:
         now = iso(self._clock())
-        found = chain.from_iterable(self._leased(status, now, limit) for status in _LEASED)
+        found = chain.from_iterable(self._leased(status, now, limit) for status in Status)
         # The index may lag behind: what counts is what META says.
         records = [items.read_record(item) for item in self._table.batch_get(list(found))]
         late = [one for one in records if one.lease_until and one.lease_until <= now]

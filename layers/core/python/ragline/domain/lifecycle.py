@@ -14,9 +14,10 @@ document that was dropped into the bucket stays so until the bucket's own Object
 sequencer that closes the deleted upload's history: only a newer ObjectCreated revives it then. One
 that was registered stays so until it is registered again: a presigned URL may outlive the deletion.
 
-Leases. A document that has to move on by itself (a deleted one too, until what it left is gone)
-holds a lease from its last change of status. Counts do not renew it, they move ``updated_at``, the
-heartbeat; whoever finds a lease that is over looks at that first.
+Leases. A document that has to move on by itself holds a lease from its last change of status. So
+does one that was deleted, or took the place of another, until what was before it is cleared away.
+Counts do not renew a lease, they move ``updated_at``, the heartbeat; whoever finds a lease that is
+over looks at that first.
 """
 
 from __future__ import annotations
@@ -219,8 +220,9 @@ def expired(old: Record | None, reason: Reason, now: str) -> Record | None:
     if old is None or old.document.status is not Status.AWAITING_UPLOAD or old.lease_until > now:
         return None
     ended = _reached(old.document, Status.FAILED, Status.FAILED.value, now)
-    generation = ended.generation + 1
-    return _moved(old, replace(ended, generation=generation, reason=bounded(reason)))
+    ended = replace(ended, generation=ended.generation + 1, reason=bounded(reason))
+    clears = later(now, WORK_LEASE) if ended.generation > 1 else ""
+    return replace(_moved(old, ended), lease_until=clears)
 
 
 def renewed(old: Record | None, generation: int, repaired: bool, now: str) -> Record | None:
@@ -258,12 +260,19 @@ def removed(old: Record | None, sequencer: str, now: str) -> Record | None:
 
 
 def purged(old: Record | None, generation: int) -> Record | None:
-    """All that a deleted document left behind is gone: no lease any more."""
-    if old is None or old.document.status is not Status.DELETED or not old.lease_until:
+    """All of these generations is gone: no lease any more, if that was all there was to clear."""
+    if old is None or not old.document.terminal or not old.lease_until:
         return None
-    if old.document.generation != generation:
+    if generation + 1 < first_that_counts(old.document):
         return None
     return replace(old, lease_until="", repairs=0)
+
+
+def first_that_counts(document: Document) -> int:
+    """All generations below it are to be cleared away; those from it on are not, or not yet."""
+    if document.status in {Status.DELETED, Status.AWAITING_UPLOAD}:
+        return document.generation + 1
+    return document.live_generation or document.generation
 
 
 def recounted(old: Record | None, generation: int, counts: Mapping[str, int]) -> Record | None:
@@ -413,9 +422,12 @@ def _reached(document: Document, status: Status, mark: str, now: str) -> Documen
 
 
 def _moved(old: Record, document: Document) -> Record:
-    """The record with a new status: a new lease, unless it has come to its end."""
-    ended = document.terminal and document.status is not Status.DELETED
-    lease = "" if ended else later(document.updated_at, WORK_LEASE)
+    """The record with a new status: a new lease, unless there is nothing more to come."""
+    clears = (
+        document.status is Status.DELETED or document.live_generation == document.generation > 1
+    )
+    more = clears or not document.terminal
+    lease = later(document.updated_at, WORK_LEASE) if more else ""
     return replace(old, document=document, lease_until=lease, repairs=0)
 
 

@@ -137,9 +137,7 @@ def _index_op(letter: _Letter, ledger: Ledger, objects: Objects, queues: Queues)
     return message.document_id
 
 
-def _invocation(
-    letter: _Letter, ledger: Ledger, objects: Objects, queues: Queues
-) -> str | None:
+def _invocation(letter: _Letter, ledger: Ledger, objects: Objects, queues: Queues) -> str | None:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
     try:
         told: Mapping[str, Any] = json.loads(letter.body)

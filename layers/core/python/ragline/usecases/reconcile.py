@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -16,7 +17,7 @@ from ragline.domain.messages import new_nonce
 from ragline.domain.times import iso, later
 from ragline.ports import Backlog, Ledger, Objects, Queues
 from ragline.usecases.failures import fail_document
-from ragline.usecases.remove import clear_away, clear_leftover
+from ragline.usecases.remove import clear_dead, clear_leftover
 from ragline.usecases.resume import resume
 from ragline.usecases.split_again import start_over
 
@@ -114,10 +115,10 @@ def _waiting(document: Document, backlog: Backlog) -> int:
             return backlog.pages
         case Status.PROCESSING:
             return backlog.chunks + backlog.index_ops
-        case Status.DELETED:
-            return backlog.index_ops
-        case _:
+        case Status.AWAITING_UPLOAD:
             return 0
+        case _:
+            return backlog.index_ops
 
 
 def _repair(document: Document, ledger: Ledger, objects: Objects, queues: Queues) -> Verdict:
@@ -127,12 +128,14 @@ def _repair(document: Document, ledger: Ledger, objects: Objects, queues: Queues
         case Status.DELETED:
             if document.delete_requested:
                 clear_leftover(document, ledger=ledger, objects=objects, queues=queues)
-            clear_away(document, queues=queues, nonce=new_nonce())
+            clear_dead(document, queues=queues, nonce=new_nonce())
+        case _ if document.terminal:
+            clear_dead(document, queues=queues, nonce=new_nonce())
         case _ if not document.progress.split and objects.size(document.upload_key) is None:
             # Its removal was told of before the document was known, or was lost.
             removed = just_after(document.sequencer)
             ledger.delete(document.partition.tenant, document.document_id, removed)
-            clear_away(document, queues=queues, nonce=new_nonce())
+            clear_dead(replace(document, status=Status.DELETED), queues=queues, nonce=new_nonce())
             return Verdict.REMOVED
         case _:
             resume(document, ledger=ledger, queues=queues)
@@ -148,4 +151,6 @@ def _await_no_longer(
     message = "its bytes did not arrive in time; register it again, or push the file again."
     reason = Reason(UPLOAD_EXPIRED, message, "upload")
     ledger.expire(document.partition.tenant, document.document_id, reason)
+    if document.generation:  # of the time before it was deleted and registered again
+        clear_dead(document, queues=queues, nonce=new_nonce())
     return Verdict.EXPIRED

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ragline.domain.documents import Document, Status
 from ragline.domain.keys import just_after
+from ragline.domain.lifecycle import first_that_counts
 from ragline.domain.messages import Delete
 from ragline.ports import Ledger, Objects, Queues
 from ragline.usecases.identify import identify
@@ -34,7 +35,7 @@ def remove_upload(key: str, sequencer: str, *, ledger: Ledger, queues: Queues) -
     deleted = ledger.get(upload.partition.tenant, upload.document_id)
     if deleted is None or deleted.status is not Status.DELETED:
         return None
-    clear_away(deleted, queues=queues)
+    clear_dead(deleted, queues=queues)
     return deleted
 
 
@@ -49,19 +50,25 @@ def remove(
     ledger.delete(tenant, document_id)
     document = ledger.get(tenant, document_id)
     if document is not None and document.status is Status.DELETED:
-        clear_away(document, queues=queues, objects=objects)
-
-
-def clear_away(
-    document: Document, *, queues: Queues, objects: Objects | None = None, nonce: str = ""
-) -> None:
-    """Delete a deleted document's upload, if ``objects`` says where, and order all else away.
-
-    The upload first: once all else is gone, the ledger looks after the document no more.
-    """
-    if objects is not None:
+        # The upload first: once all else is gone, the ledger looks after the document no more.
         objects.delete([document.upload_key])
-    queues.send_ops([delete_op(document, below=document.generation + 1, nonce=nonce)])
+        clear_dead(document, queues=queues)
+
+
+def clear_dead(document: Document, *, queues: Queues, nonce: str = "") -> None:
+    """Order away the rows, chunks and vectors of all generations that count no more.
+
+    ``nonce`` marks an order that is given again, after the first may have gone astray.
+    """
+    removal = Delete(
+        nonce=nonce,
+        tenant=document.partition.tenant,
+        collection=document.partition.collection,
+        document_id=document.document_id,
+        generation=max(1, document.generation),
+        below=first_that_counts(document),
+    )
+    queues.send_ops([removal])
 
 
 def clear_leftover(document: Document, *, ledger: Ledger, objects: Objects, queues: Queues) -> None:
@@ -80,15 +87,3 @@ def clear_leftover(document: Document, *, ledger: Ledger, objects: Objects, queu
     closed = just_after(document.sequencer)
     ledger.delete(document.partition.tenant, document.document_id, closed)
     start_over(replace(document, sequencer=closed), queues)
-
-
-def delete_op(document: Document, *, below: int, nonce: str = "") -> Delete:
-    """The operation that drops all generations of a document below ``below``."""
-    return Delete(
-        nonce=nonce,
-        tenant=document.partition.tenant,
-        collection=document.partition.collection,
-        document_id=document.document_id,
-        generation=max(1, document.generation),
-        below=below,
-    )

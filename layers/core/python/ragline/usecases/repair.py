@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ragline.domain.documents import Document, Status
 from ragline.domain.errors import PERMANENT_CODES, MalformedMessage
 from ragline.domain.keys import just_after, parse_stored_key
+from ragline.domain.lifecycle import first_that_counts
 from ragline.domain.messages import Delete, Uploaded, new_nonce
 from ragline.ports import Ledger, Objects, Queues
 from ragline.usecases.doctor import Finding, Kind
@@ -65,10 +66,8 @@ def _remove(finding: Finding, ports: _Ports) -> bool:
     if document is None or document.partition != finding.partition:
         # The generation that was seen, and none that may have come since.
         below = finding.generation + 1
-    elif document.status in {Status.DELETED, Status.AWAITING_UPLOAD}:
-        below = document.generation + 1
     else:
-        below = document.live_generation or document.generation
+        below = first_that_counts(document)
     removal = Delete(
         nonce=new_nonce(),
         tenant=finding.partition.tenant,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ragline.domain.documents import Document
 from ragline.ports import Ledger, Queues
-from ragline.usecases.remove import delete_op
+from ragline.usecases.remove import clear_dead
 
 
 def settle(
@@ -13,12 +13,13 @@ def settle(
     """End the document's generation if it is complete; the document if this very call ended it.
 
     Once a generation is live, the rows, chunks and vectors of the ones before it may go. Every
-    later call orders that again: a crash between the two is mended by the redelivery.
+    later call orders that again: a crash between the two is mended by the redelivery, and what goes
+    astray by the reconciler.
     """
     tenant, document_id = document.partition.tenant, document.document_id
     ended = ledger.settle(tenant, document_id, document.generation, advice=advice)
     if document.generation > 1:
         now = ended or ledger.get(tenant, document_id)
         if now is not None and now.terminal and now.shows(document.generation):
-            queues.send_ops([delete_op(now, below=document.generation)])
+            clear_dead(now, queues=queues)
     return ended
