@@ -316,7 +316,7 @@ def test_a_missing_table_is_an_error_of_setup_that_names_it() -> None:
             act()
 
 
-def test_only_documents_with_a_lease_or_in_trouble_are_in_the_index_by_status() -> None:
+def test_only_documents_with_a_lease_are_in_the_index_by_status() -> None:
     client = aws.client("dynamodb")
     ledger = fresh_dynamo(client)
 
@@ -335,6 +335,6 @@ def test_only_documents_with_a_lease_or_in_trouble_are_in_the_index_by_status() 
     ledger.forget("acme", "d1", 2)
     assert waiting() == []
     ledger.fail("acme", begun(ledger, new("d2")).document_id, 1, WORSE)
-    assert waiting() == ["TENANT#acme#TROUBLED"]
+    assert waiting() == []
     ledger.retry(known(ledger, new("d2")))
     assert waiting() == ["STATUS#splitting"]

@@ -229,6 +229,8 @@ class VectorIndexContract:
         assert {hit.generation for hit in index.dense(ACME, X, 9, ALL)} == {3, 10}
         index.delete(ACME, "doc", below=0)
         assert index.count(ACME) == 2
+        index.delete(ACME, "doc", below=11, keep=3)
+        assert {hit.generation for hit in index.dense(ACME, X, 9, ALL)} == {3}
 
     def test_an_emptied_partition_can_be_filled_again(self, index: VectorIndex) -> None:
         index.upsert(ACME, [row("doc")])
@@ -338,8 +340,10 @@ class Folding(LanceIndex):
         super().upsert(partition, rows)
         self.optimize(partition)
 
-    def delete(self, partition: Partition, document_id: str, *, below: int | None = None) -> None:
-        super().delete(partition, document_id, below=below)
+    def delete(
+        self, partition: Partition, document_id: str, *, below: int | None = None, keep: int = 0
+    ) -> None:
+        super().delete(partition, document_id, below=below, keep=keep)
         self.optimize(partition)
 
 

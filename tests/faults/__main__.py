@@ -20,7 +20,7 @@ import tests.conftest  # noqa: F401 - what every test may count on
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.sweep import STORM, Run, outcome, runs, storms
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 160)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -20,8 +20,7 @@ from tests.faults.scenarios import SCENARIOS
 from tests.faults.sweep import Run, calls, outcome, runs, storms
 from tests.faults.world import SHELF, world
 
-PER_SCENARIO = 2
-STORMS = 1
+PER_SCENARIO = 1
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -31,9 +30,9 @@ def test_whatever_goes_wrong_once_all_comes_right(scenario: str) -> None:
         assert outcome(run) == [], f"python -m tests.faults {run}"
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", list(SCENARIOS)[::2])
 def test_whatever_goes_wrong_in_a_storm_is_told_and_can_be_mended(scenario: str) -> None:
-    for run in storms(scenario, range(STORMS)):
+    for run in storms(scenario, range(1)):
         assert outcome(run) == [], f"python -m tests.faults {run}"
 
 

@@ -136,5 +136,13 @@ def test_a_removal_that_became_a_dead_letter_is_not_forgotten(mode: Mode) -> Non
     assert outcome(Run("replace", mode.value, at)) == []
 
 
+def test_a_retry_that_is_cut_short_can_be_asked_for_again() -> None:
+    """Under way, but with its failed chunks not made pending yet: it must not end as it was."""
+    announced = next(n for n, one in enumerate(calls("retry"), start=1) if _sends(one))
+    for at in range(1, announced + 1):
+        run = Run("retry", Mode.KILL_BEFORE.value, at)
+        assert outcome(run) == [], str(run)
+
+
 def _sends(call: Call) -> bool:
     return call.operation == "SendMessageBatch"

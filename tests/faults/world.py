@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ragline import parsing, wiring
 from ragline.domain.documents import Document, Partition, Status, dropped_id
-from ragline.domain.errors import DuplicateContent, RequestError
+from ragline.domain.errors import RequestError
 from ragline.domain.keys import upload_key
 from ragline.domain.lifecycle import TROUBLED
 from ragline.ports import VectorIndex
@@ -176,10 +176,10 @@ class World:
             self.rest()
 
     def a_twin_holds(self, document: Document) -> bool:
-        """Whether it failed since another document has its bytes, and that one is indexed."""
-        others = self.twins - {document.document_id}
-        refused = document.reason is not None and document.reason.code == DuplicateContent.code
-        return refused and any(self.document(one).status is Status.INDEXED for one in others)
+        """Whether it failed, and another document that has its bytes is indexed instead."""
+        others = self.twins - {document.document_id} if document.document_id in self.twins else ()
+        failed = document.status is Status.FAILED
+        return failed and any(self.document(one).status is Status.INDEXED for one in others)
 
     def document(self, document_id: str) -> Document:
         found = wiring.ledger().get(SHELF.tenant, document_id)

@@ -148,7 +148,7 @@ split, unfinished     ·       ·       ·       ·       ·       ·       ·  
 settled, indexed      ·       ·       ·       indexed indexed indexed indexed ·       indexed indexed ·       ·       ·       ·
 settled, partial      ·       ·       ·       partial partial partial partial ·       ·       partial ·       ·       ·       ·
 settled, failed       ·       ·       ·       failed  failed  failed  failed  ·       ·       ·       ·       ·       ·       ·
-settled, empty        ·       ·       ·       empty   empty   empty   empty   ·       ·       ·       ·       ·       ·       ·
+settled, empty        ·       ·       ·       empty   empty   empty   empty   ·       ·       empty   ·       ·       ·       ·
 settled, unfinished   ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·
 failed                ·       ·       ·       failed  partial failed  partial ·       ·       ·       ·       ·       ·       ·
 retried, split        ·       ·       ·       ·       ·       ·       ·       ·       proc    proc    ·       ·       ·       ·
@@ -237,6 +237,7 @@ def test_only_these_changes_of_status_there_are() -> None:
         (Status.PARTIAL, Status.INDEXED),
         (Status.FAILED, Status.INDEXED),
         (Status.FAILED, Status.PARTIAL),
+        (Status.FAILED, Status.EMPTY),
         *((one, Status.DELETED) for one in alive),
     } == TRANSITIONS
 
@@ -293,10 +294,9 @@ def test_what_has_to_move_on_by_itself_has_a_lease_and_nothing_else_has(rule: st
         if new is None or rule == "purged":
             continue
         now = new.document
-        replaced = now.live_generation == now.generation > 1 or now.reason == LATE
         under_way = not now.terminal or now.status is Status.DELETED
-        before = old is not None and now.status is old.document.status
-        idle = not under_way and (before or not (replaced and now.generation > 1))
+        as_before = old is not None and now.status is old.document.status
+        idle = not under_way and (as_before or now.generation == 1)
         assert bool(new.lease_until) is not idle, state
         if idle or (old and new.document.status is old.document.status):
             continue

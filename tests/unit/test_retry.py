@@ -19,6 +19,7 @@ from ragline.domain.messages import PageRange, PartReady, Uploaded
 from ragline.embedding.hashing import HashEmbedder
 from ragline.usecases.causes import note_cause
 from ragline.usecases.redrive import Selection
+from ragline.usecases.settle import settle
 from ragline.usecases.split import Outcome
 from tests.samples import SAMPLES
 from tests.unit.pipeline import HANDBOOK, LIMITS, Pipeline
@@ -459,23 +460,53 @@ def test_a_crash_before_a_document_is_split_again_leaves_it_where_it_can_be_mend
     assert whole(pipeline)
 
 
-def test_a_retry_that_comes_second_is_told_so() -> None:
+def test_a_retry_goes_on_where_another_was_cut_short() -> None:
+    """The document is under way by then, and nothing of it is announced."""
     pipeline = Pipeline()
     partial(pipeline)
+    before = pipeline.document().reason
     reopen = pipeline.ledger.reopen
-    told: list[str] = []
 
-    def overtaken(*args: Any) -> bool:
-        try:
-            pipeline.retry()
-        except Conflict as error:
-            told.append(str(error))
-        return reopen(*args)
+    def down(*args: Any) -> bool:
+        raise ServiceUnavailable("DynamoDB did not answer.")
 
-    pipeline.ledger.reopen = overtaken  # type: ignore[method-assign, assignment]
+    pipeline.ledger.reopen = down  # type: ignore[method-assign, assignment]
+    with pytest.raises(ServiceUnavailable):
+        pipeline.retry()
+    pipeline.ledger.reopen = reopen  # type: ignore[method-assign]
+    assert pipeline.document().status is Status.PROCESSING
+    settle(pipeline.document(), ledger=pipeline.ledger, queues=pipeline.queues)
+    assert (pipeline.document().status, pipeline.document().reason) == (Status.PARTIAL, before)
     pipeline.retry()
-    assert told == ["document 'doc' is still processing: nothing to retry."]
-    assert len(pipeline.queues.parts) == 1
+    pipeline.run()
+    assert whole(pipeline)
+
+
+def test_a_retry_of_what_is_under_way_takes_up_what_has_failed_so_far() -> None:
+    pipeline = Pipeline()
+    partial(pipeline)
+    document = pipeline.document()
+    assert pipeline.ledger.retry(document)  # and there it was cut short
+    assert pipeline.retry().chunks > 0
+    pipeline.run()
+    assert whole(pipeline)
+    with pytest.raises(Conflict, match="indexed: nothing to retry"):
+        pipeline.retry()
+
+
+def test_a_document_that_was_failed_and_holds_no_text_after_all_ends_as_empty() -> None:
+    """The letter of an attempt that had done its work came before it was told."""
+    pipeline = Pipeline()
+    settled = pipeline.ledger.settle
+    pipeline.ledger.settle = lambda *_, **__: None  # type: ignore[method-assign]
+    pipeline.drop(" ")
+    pipeline.ledger.settle = settled  # type: ignore[method-assign]
+    reason = Reason("retries_exhausted", "it died.", "split")
+    pipeline.ledger.fail("default", "doc", 1, reason)
+    pipeline.retry()
+    pipeline.run()
+    assert pipeline.document().status is Status.EMPTY
+    assert pipeline.examine().healthy
 
 
 def test_of_two_retries_that_read_the_same_status_one_goes_on() -> None:

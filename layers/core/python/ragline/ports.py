@@ -102,8 +102,11 @@ class VectorIndex(Protocol):
     def upsert(self, partition: Partition, rows: Sequence[Row]) -> None:
         """Insert rows, or replace those with the same chunk_id. Idempotent."""
 
-    def delete(self, partition: Partition, document_id: str, *, below: int | None = None) -> None:
-        """Delete a document's rows: all, or those of generations below ``below``. Idempotent."""
+    def delete(
+        self, partition: Partition, document_id: str, *, below: int | None = None, keep: int = 0
+    ) -> None:
+        """Delete a document's rows: all, or those of generations below ``below``, but not those of
+        generation ``keep``. Idempotent."""
 
     def optimize(self, partition: Partition) -> None:
         """Housekeeping, if it is due; only speed and cost depend on it. It may take long and never
@@ -267,10 +270,10 @@ class Ledger(Protocol):
         With a ``sequencer`` (the object was removed) an event older than the latest is ignored.
         """
 
-    def forget(self, tenant: str, document_id: str, below: int) -> None:
-        """Drop the chunk and range records of generations below ``below``.
+    def forget(self, tenant: str, document_id: str, below: int, keep: int = 0) -> None:
+        """Drop the chunk and range records of generations below ``below``, but not of ``keep``.
 
-        Where the document is deleted and this was all of it, nothing of it is pending any more.
+        Where that was all there was to clear away, nothing of it is pending any more.
         """
 
     def audit(self) -> Iterator[Audit]:

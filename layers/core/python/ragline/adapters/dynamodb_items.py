@@ -31,13 +31,14 @@ if TYPE_CHECKING:
 
 BY_COLLECTION = "ByCollection"
 BY_STATUS = "ByStatus"
+BY_TROUBLE = "ByTrouble"
 
 META = "META"
 CLAIM = "CLAIM"
 COUNTS = tuple(field.name for field in fields(Progress))
 OPTIONAL = (
-    "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK", "reason", "chunk_reason", "delete_requested",
-    "allow_duplicate", "lease_until", "repairs",
+    "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK", "GSI3PK", "GSI3SK", "reason", "chunk_reason",
+    "delete_requested", "allow_duplicate", "lease_until", "repairs",
 )  # fmt: skip
 """Attributes of META that may be absent; all others are always there."""
 
@@ -88,7 +89,7 @@ def meta_item(record: Record) -> Item:
     """The whole META item.
 
     Only living documents are in ByCollection. ByStatus holds those with a lease, by status and its
-    end; and the failed and partial ones, by tenant and the time they became so.
+    end; ByTrouble the failed and partial ones, by tenant and the time they became so.
     """
     document = record.document
     item: Item = {
@@ -112,9 +113,9 @@ def meta_item(record: Record) -> Item:
     if record.lease_until:
         item["GSI2PK"] = {"S": leased_pk(document.status)}
         item["GSI2SK"] = item["lease_until"] = {"S": record.lease_until}
-    elif document.status in TROUBLED:
-        item["GSI2PK"] = {"S": troubled_pk(document.partition.tenant)}
-        item["GSI2SK"] = {"S": trouble_key(document)}
+    if document.status in TROUBLED:
+        item["GSI3PK"] = {"S": troubled_pk(document.partition.tenant)}
+        item["GSI3SK"] = {"S": trouble_key(document)}
     if record.repairs:
         item["repairs"] = {"N": str(record.repairs)}
     if document.allow_duplicate:

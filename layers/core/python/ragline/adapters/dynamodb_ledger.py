@@ -249,8 +249,8 @@ class DynamoLedger(Upkeep):
             guard=(*_STATE, "lease_until"),
         )
 
-    def forget(self, tenant: str, document_id: str, below: int) -> None:
-        self._drop_records(tenant, document_id, below)
+    def forget(self, tenant: str, document_id: str, below: int, keep: int = 0) -> None:
+        self._drop_records(tenant, document_id, below, keep)
         self._change(tenant, document_id, lambda old: lifecycle.purged(old, below - 1))
 
     def recount(self, document: Document) -> None:

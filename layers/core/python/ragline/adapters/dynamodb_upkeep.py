@@ -45,8 +45,8 @@ class Upkeep:
         if low > high:
             return DocumentPage(())
         answer = self._table.query(
-            IndexName=items.BY_STATUS,
-            KeyConditionExpression="GSI2PK = :pk AND GSI2SK BETWEEN :low AND :high",
+            IndexName=items.BY_TROUBLE,
+            KeyConditionExpression="GSI3PK = :pk AND GSI3SK BETWEEN :low AND :high",
             ExpressionAttributeValues={
                 ":pk": {"S": items.troubled_pk(tenant)},
                 ":low": {"S": low},
@@ -55,12 +55,12 @@ class Upkeep:
             ScanIndexForward=False,
             Limit=limit + 1,  # the first is the cursor's own
         )
-        places = [one for one in answer["Items"] if one["GSI2SK"]["S"] < high][:limit]
+        places = [one for one in answer["Items"] if one["GSI3SK"]["S"] < high][:limit]
         keys = [items.key(one["PK"]["S"], one["SK"]["S"]) for one in places]
         known = {one["PK"]["S"]: items.read_record(one) for one in self._table.batch_get(keys)}
         documents = [known[one["PK"]["S"]].document for one in places if one["PK"]["S"] in known]
         more = "LastEvaluatedKey" in answer or len(answer["Items"]) > limit
-        last = encode_cursor(everywhere, places[-1]["GSI2SK"]["S"]) if more and places else None
+        last = encode_cursor(everywhere, places[-1]["GSI3SK"]["S"]) if more and places else None
         return DocumentPage([one for one in documents if one.status in TROUBLED], last)
 
     def work(self, document: Document) -> Work:
@@ -85,8 +85,8 @@ class Upkeep:
                 record.document, items.read_work(found), deleted and bool(record.lease_until)
             )
 
-    def _drop_records(self, tenant: str, document_id: str, below: int) -> None:
-        """Those of generations below ``below``."""
+    def _drop_records(self, tenant: str, document_id: str, below: int, keep: int) -> None:
+        """Those of generations below ``below``, but not of ``keep``."""
         pk = items.document_pk(tenant, document_id)
         for kind in _RECORDS:
             old = self._table.query_all(
@@ -99,7 +99,8 @@ class Upkeep:
                 ProjectionExpression="PK, SK",
                 ConsistentRead=True,
             )
-            self._table.delete_all(old)
+            kept = f"{kind}#{keep:08d}#"
+            self._table.delete_all([one for one in old if not one["SK"]["S"].startswith(kept)])
 
     def _records(self, pk: str, prefix: str) -> Iterator[Item]:
         values: Item = {":pk": {"S": pk}}

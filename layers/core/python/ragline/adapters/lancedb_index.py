@@ -143,10 +143,14 @@ class LanceIndex:
             if not self._on_table(partition, merge):
                 merge(self._create(partition))
 
-    def delete(self, partition: Partition, document_id: str, *, below: int | None = None) -> None:
+    def delete(
+        self, partition: Partition, document_id: str, *, below: int | None = None, keep: int = 0
+    ) -> None:
         where = f"document_id = {literal(document_id)}"
         if below is not None:
             where += f" AND generation < {int(below)}"
+        if keep:
+            where += f" AND generation != {int(keep)}"
 
         def remove(handle: _Handle) -> bool:
             handle.table.delete(where)

@@ -287,11 +287,11 @@ class MemoryLedger:
         )
         return old.document if old and record and lifecycle.deletes(old, record) else None
 
-    def forget(self, tenant: str, document_id: str, below: int) -> None:
+    def forget(self, tenant: str, document_id: str, below: int, keep: int = 0) -> None:
         with self._lock:
             for records in (self._chunks, self._reasons, self._ranges):
                 for where in [each for each in records if each[:2] == (tenant, document_id)]:
-                    if where[2] < below:
+                    if where[2] < below and where[2] != keep:
                         records.pop(where)
             self._change(tenant, document_id, lambda old: lifecycle.purged(old, below - 1))
 

@@ -40,10 +40,13 @@ class MemoryIndex:
             written = self._partitions.setdefault(partition, {})
             written.update((row.chunk_id, row) for row in rows)
 
-    def delete(self, partition: Partition, document_id: str, *, below: int | None = None) -> None:
+    def delete(
+        self, partition: Partition, document_id: str, *, below: int | None = None, keep: int = 0
+    ) -> None:
         rows = self._partitions.get(partition, {})
         for key, row in list(rows.items()):
-            if row.document_id == document_id and (below is None or row.generation < below):
+            dead = (below is None or row.generation < below) and row.generation != keep
+            if row.document_id == document_id and dead:
                 del rows[key]
 
     def optimize(self, partition: Partition) -> None:

@@ -15,7 +15,7 @@ sequencer that closes the deleted upload's history: only a newer ObjectCreated r
 that was registered stays so until it is registered again: a presigned URL may outlive the deletion.
 
 Leases. A document that has to move on by itself holds a lease from its last change of status. So
-does one that was deleted, or took the place of another, until what was before it is cleared away.
+does one that was deleted, or is not the first of its id, until what was before is cleared away.
 Counts do not renew a lease, they move ``updated_at``, the heartbeat; whoever finds a lease that is
 over looks at that first.
 """
@@ -168,6 +168,7 @@ def settled(old: Record | None, generation: int, advice: str, now: str) -> Recor
         return None
     outcome = document.progress.outcome()
     better = outcome in SEARCHABLE and document.status in TROUBLED
+    better |= outcome is Status.EMPTY and document.status is Status.FAILED
     if document.status is outcome or (document.terminal and not better):
         return None
     searchable = outcome in SEARCHABLE
@@ -209,7 +210,8 @@ def retried(old: Record | None, generation: int, left: Reason | None, now: str) 
     cut = progress.split and progress.chunks_total and not (reason and reason.stage == "split")
     status = Status.PROCESSING if cut else Status.SPLITTING
     again = _reached(old.document, status, "retried", now)
-    return replace(_moved(old, replace(again, reason=None, advice="")), chunk_reason=left)
+    moved = _moved(old, replace(again, reason=None, advice=""))
+    return replace(moved, chunk_reason=left or old.chunk_reason)
 
 
 def expired(old: Record | None, reason: Reason, now: str) -> Record | None:
@@ -220,9 +222,7 @@ def expired(old: Record | None, reason: Reason, now: str) -> Record | None:
     if old is None or old.document.status is not Status.AWAITING_UPLOAD or old.lease_until > now:
         return None
     ended = _reached(old.document, Status.FAILED, Status.FAILED.value, now)
-    ended = replace(ended, generation=ended.generation + 1, reason=bounded(reason))
-    clears = later(now, WORK_LEASE) if ended.generation > 1 else ""
-    return replace(_moved(old, ended), lease_until=clears)
+    return _moved(old, replace(ended, generation=ended.generation + 1, reason=bounded(reason)))
 
 
 def renewed(old: Record | None, generation: int, repaired: bool, now: str) -> Record | None:
@@ -263,16 +263,15 @@ def purged(old: Record | None, generation: int) -> Record | None:
     """All of these generations is gone: no lease any more, if that was all there was to clear."""
     if old is None or not old.document.terminal or not old.lease_until:
         return None
-    if generation + 1 < first_that_counts(old.document):
+    if generation + 1 < dead_below(old.document):
         return None
     return replace(old, lease_until="", repairs=0)
 
 
-def first_that_counts(document: Document) -> int:
-    """All generations below it are to be cleared away; those from it on are not, or not yet."""
-    if document.status in {Status.DELETED, Status.AWAITING_UPLOAD}:
-        return document.generation + 1
-    return document.live_generation or document.generation
+def dead_below(document: Document) -> int:
+    """All generations below it, but the live one, count no more and are to be cleared away."""
+    over = document.status in {Status.DELETED, Status.AWAITING_UPLOAD}
+    return document.generation + 1 if over else document.generation
 
 
 def recounted(old: Record | None, generation: int, counts: Mapping[str, int]) -> Record | None:
@@ -423,11 +422,8 @@ def _reached(document: Document, status: Status, mark: str, now: str) -> Documen
 
 def _moved(old: Record, document: Document) -> Record:
     """The record with a new status: a new lease, unless there is nothing more to come."""
-    clears = (
-        document.status is Status.DELETED or document.live_generation == document.generation > 1
-    )
-    more = clears or not document.terminal
-    lease = later(document.updated_at, WORK_LEASE) if more else ""
+    before = document.generation > 1 or document.status is Status.DELETED
+    lease = later(document.updated_at, WORK_LEASE) if before or not document.terminal else ""
     return replace(old, document=document, lease_until=lease, repairs=0)
 
 

@@ -152,10 +152,14 @@ class Upsert(Message):
 
 
 class Delete(Message):
-    """IndexOps: drop rows of generations below ``below``, or the whole document if it is None."""
+    """IndexOps: drop generations below ``below``, or the whole document if it is None.
+
+    Of generation ``keep`` nothing is dropped: it is live, though a newer one is worked on.
+    """
 
     op: Literal["delete"] = "delete"
     below: int | None = None
+    keep: int = 0
 
 
 IndexOp = Annotated[Upsert | Delete, Field(discriminator="op")]

@@ -134,20 +134,20 @@ def _delete(
 
     A removal that is too long for one invocation goes on where it stopped when it comes again.
     """
-    index.delete(partition, op.document_id, below=op.below)
+    index.delete(partition, op.document_id, below=op.below, keep=op.keep)
     for prefix in document_prefixes(partition, op.document_id):
-        dead = (
-            key
-            for key in objects.list(prefix)
-            if op.below is None or _generation(key, prefix) < op.below
-        )
+        dead = (key for key in objects.list(prefix) if _dead(op, _generation(key, prefix)))
         for some in _batches(dead):
             _check_time(deadline)
             objects.delete(some)
     document = ledger.get(op.tenant, op.document_id)
     # Its records are elsewhere if it was found in a collection that is not its own.
     if op.below is not None and document is not None and document.partition == partition:
-        ledger.forget(op.tenant, op.document_id, op.below)
+        ledger.forget(op.tenant, op.document_id, op.below, op.keep)
+
+
+def _dead(op: Delete, generation: int) -> bool:
+    return (op.below is None or generation < op.below) and generation != op.keep
 
 
 def _batches(keys: Iterator[str]) -> Iterator[list[str]]:

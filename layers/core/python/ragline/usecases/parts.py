@@ -52,6 +52,8 @@ def read_part(objects: Objects, part: Part) -> list[Chunk]:
     # As bytes: text would be cut at every Unicode line separator too, which JSON leaves as it is.
     try:
         rows = [json.loads(line) for line in gzip.decompress(data).splitlines() if line]
+        if not rows:
+            raise ValueError("a part holds one chunk at least")
         return [Chunk(**{**row, "headings": tuple(row["headings"])}) for row in rows]
     except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError) as error:
         raise StoredDataLost(_lost("chunks", "damaged")) from error

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ragline.domain.documents import Document, Status
 from ragline.domain.keys import just_after
-from ragline.domain.lifecycle import first_that_counts
+from ragline.domain.lifecycle import dead_below
 from ragline.domain.messages import Delete
 from ragline.ports import Ledger, Objects, Queues
 from ragline.usecases.identify import identify
@@ -66,7 +66,8 @@ def clear_dead(document: Document, *, queues: Queues, nonce: str = "") -> None:
         collection=document.partition.collection,
         document_id=document.document_id,
         generation=max(1, document.generation),
-        below=first_that_counts(document),
+        below=dead_below(document),
+        keep=document.live_generation,
     )
     queues.send_ops([removal])
 

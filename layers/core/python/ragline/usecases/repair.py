@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ragline.domain.documents import Document, Status
 from ragline.domain.errors import PERMANENT_CODES, MalformedMessage
 from ragline.domain.keys import just_after, parse_stored_key
-from ragline.domain.lifecycle import first_that_counts
+from ragline.domain.lifecycle import dead_below
 from ragline.domain.messages import Delete, Uploaded, new_nonce
 from ragline.ports import Ledger, Objects, Queues
 from ragline.usecases.doctor import Finding, Kind
@@ -65,9 +65,9 @@ def _remove(finding: Finding, ports: _Ports) -> bool:
     document = ports.ledger.get(finding.partition.tenant, finding.subject)
     if document is None or document.partition != finding.partition:
         # The generation that was seen, and none that may have come since.
-        below = finding.generation + 1
+        below, keep = finding.generation + 1, 0
     else:
-        below = first_that_counts(document)
+        below, keep = dead_below(document), document.live_generation
     removal = Delete(
         nonce=new_nonce(),
         tenant=finding.partition.tenant,
@@ -75,6 +75,7 @@ def _remove(finding: Finding, ports: _Ports) -> bool:
         document_id=finding.subject,
         generation=max(1, finding.generation),
         below=below,
+        keep=keep,
     )
     ports.queues.send_ops([removal])
     return True

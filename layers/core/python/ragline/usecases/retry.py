@@ -61,7 +61,7 @@ def retry(
         Conflict: nothing of it can be tried again as it is; says why.
     """
     document = documents.get(tenant, document_id, ledger=ledger)
-    if document.status not in TROUBLED:
+    if document.status not in {*TROUBLED, Status.SPLITTING, Status.PROCESSING}:
         raise Conflict(f"document {document_id!r} is {_standing(document)}: nothing to retry.")
     plan = _plan(document, ledger, code, force)
     if plan.split or plan.over:
@@ -73,7 +73,8 @@ def retry(
     if plan.over:
         start_over(document, queues)
         return retried
-    again = ledger.retry(document, plan.left)
+    # One that is under way may be so by a retry that was cut short here.
+    again = ledger.retry(document, plan.left) if document.terminal else document
     if again is None or not ledger.reopen(again, plan.chunks):
         raise Conflict(f"document {document_id!r} has moved meanwhile; look at it again.")
     if plan.split:
@@ -93,6 +94,11 @@ def _plan(document: Document, ledger: Ledger, code: str, force: bool) -> _Plan:
     unknown = Reason(RaglineError.code, "no reason was recorded.", "")
     reasons = {n: work.reasons.get(n, unknown) for n in work.failed}
     chunks = [n for n, reason in reasons.items() if chosen(reason)]
+    if not document.terminal and not chunks:
+        what = f"document {document.document_id!r} is {_standing(document)}"
+        raise Conflict(f"{what}: nothing to retry.")
+    if not reasons and not whole:  # it came through after all, and nobody has said so yet
+        return _Plan([], None, split=False, over=False)
     if (whole and not chosen(whole)) or not (whole or chunks):
         failed = [whole] if whole else list(reasons.values())
         raise Conflict(f"document {document.document_id!r}: {_why_not(failed, code)}")
@@ -100,7 +106,8 @@ def _plan(document: Document, ledger: Ledger, code: str, force: bool) -> _Plan:
     return _Plan(
         chunks,
         left=next((reason for n, reason in reasons.items() if n not in chunks), None),
-        split=not document.progress.split or (whole is not None and whole.stage == SPLIT),
+        split=document.terminal
+        and (not document.progress.split or (whole is not None and whole.stage == SPLIT)),
         over=lost or (whole is not None and whole.code == UPLOAD_EXPIRED),
     )
 
