@@ -51,7 +51,7 @@ check: .venv/dev ## Format, lint, types, template, locked requirements
 	$(SAM) validate --lint
 
 test: .venv/dev model ## Unit, integration, contract and end-to-end tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 chaos: .venv/dev model ## Kill, replay, reorder and throttle for some minutes; see docs/ledger.md
 	RAGLINE_LIVES=3000 $(BIN)/python -m pytest -q tests/unit/test_interleavings.py

@@ -164,6 +164,7 @@ def test_a_late_dead_letter_is_on_record_but_does_not_undo_what_is_indexed(stack
         ("embedder", "embedder"),
         ("indexer", "indexer"),
         ("dead-letters", "dead_letters"),
+        ("maintenance", "maintenance"),
     ],
 )
 def test_an_event_about_what_is_gone_is_no_error(
@@ -174,7 +175,8 @@ def test_an_event_about_what_is_gone_is_no_error(
 
 
 def test_every_recorded_event_is_tried() -> None:
-    tried = {"api", "splitter", "splitter_pages", "embedder", "indexer", "dead_letters"}
+    functions = {"api", "splitter", "embedder", "indexer", "dead_letters", "maintenance"}
+    tried = {*functions, "splitter_pages"}
     assert {path.stem for path in EVENTS.glob("*.json")} == tried
 
 

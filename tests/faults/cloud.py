@@ -141,10 +141,12 @@ class WatchedIndex:
     def upsert(self, partition: Partition, rows: Sequence[Row]) -> None:
         self._faults.through(Call("index", "upsert"), lambda _: self._index.upsert(partition, rows))
 
-    def delete(self, partition: Partition, document_id: str, *, below: int | None = None) -> None:
+    def delete(
+        self, partition: Partition, document_id: str, *, below: int | None = None, keep: int = 0
+    ) -> None:
         self._faults.through(
             Call("index", "delete"),
-            lambda _: self._index.delete(partition, document_id, below=below),
+            lambda _: self._index.delete(partition, document_id, below=below, keep=keep),
         )
 
     def optimize(self, partition: Partition) -> None:
