@@ -105,7 +105,7 @@ def _plan(document: Document, ledger: Ledger, code: str, force: bool) -> _Plan:
     lost = any(reasons[n].code == StoredDataLost.code for n in chunks)
     return _Plan(
         chunks,
-        left=next((reason for n, reason in reasons.items() if n not in chunks), None),
+        left=next((reason for reason in reasons.values() if not chosen(reason)), None),
         split=document.terminal
         and (not document.progress.split or (whole is not None and whole.stage == SPLIT)),
         over=lost or (whole is not None and whole.code == UPLOAD_EXPIRED),
