@@ -55,7 +55,7 @@ test: .venv/dev model ## Unit, integration, contract and end-to-end tests
 
 chaos: .venv/dev model ## Kill, replay, reorder and throttle for some minutes; see docs/ledger.md
 	RAGLINE_LIVES=3000 $(BIN)/python -m pytest -q tests/unit/test_interleavings.py
-	$(BIN)/python -m tests.faults
+	$(BIN)/python -m tests.faults --share 0.08 --storms 3
 	$(BIN)/python -m tests.chaos
 
 bench: .venv/dev model ## Benchmarks; figures are ratios within the run
