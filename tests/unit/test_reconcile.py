@@ -432,6 +432,22 @@ def test_a_document_whose_bytes_went_before_it_was_split_is_deleted() -> None:
     assert pipeline.examine().healthy
 
 
+def test_a_document_whose_new_bytes_went_before_they_were_split_leaves_nothing_of_the_old() -> None:
+    pipeline = Pipeline.timed(limits=replace(LIMITS, pages_per_range=1))
+    key = upload_key(HANDBOOK, "doc", PDF)
+    pipeline.drop(SAMPLES[PDF](), filename=PDF)
+    pipeline.run()
+    pipeline.split(key, "2")
+    pipeline.waiting_pages()
+    pipeline.objects.delete([key])
+    assert later(pipeline) == {Verdict.REMOVED: 1}
+    pipeline.run()
+    assert pipeline.document().status is Status.DELETED
+    assert pipeline.index.count(HANDBOOK) == 0
+    assert not list(pipeline.objects.list(""))
+    assert pipeline.examine().healthy
+
+
 def test_a_document_whose_bytes_went_after_it_was_split_needs_them_no_more() -> None:
     pipeline = Pipeline.timed()
     stuck(pipeline)

@@ -14,6 +14,9 @@ import re
 from ragline.domain.documents import Document, Partition, Status
 from ragline.domain.errors import InvalidRequest
 
+EARLIEST, LATEST = "0", "9"
+"""Before and after every sort key: they begin with a year."""
+
 _CHECK_BYTES = 6
 _SORT_KEY = re.compile(r"[0-9T:.-]{23}Z#([A-Za-z0-9][A-Za-z0-9_-]{0,127})")
 

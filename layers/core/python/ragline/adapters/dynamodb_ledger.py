@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ragline.adapters import dynamodb_items as items
 from ragline.adapters import dynamodb_writes as writes
 from ragline.adapters.backoff import Backoff
-from ragline.adapters.cursors import decode_cursor, encode_cursor
+from ragline.adapters.cursors import EARLIEST, LATEST, decode_cursor, encode_cursor
 from ragline.adapters.dynamodb_table import TRANSACTION, Table, Written
 from ragline.adapters.dynamodb_upkeep import Upkeep
 from ragline.domain import lifecycle
@@ -40,7 +40,6 @@ _FAILURES_KEPT = timedelta(days=90)
 
 _PAGE = 100
 _PAGES_PER_LIST = 10
-_EARLIEST, _LATEST = "0", "9"
 
 
 class DynamoLedger(Upkeep):
@@ -197,8 +196,8 @@ class DynamoLedger(Upkeep):
 
         The index only says which documents there are; what they are is read consistently.
         """
-        low = check_time(since, "since") if since else _EARLIEST
-        high = check_time(until, "until") if until else _LATEST
+        low = check_time(since, "since") if since else EARLIEST
+        high = check_time(until, "until") if until else LATEST
         if cursor:
             # A bound, not a start key: DynamoDB refuses one that other bounds leave out.
             high = min(high, decode_cursor(partition, cursor)[0])

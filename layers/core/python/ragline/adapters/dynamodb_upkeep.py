@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from ragline.adapters import dynamodb_items as items
-from ragline.adapters.cursors import decode_cursor, encode_cursor
+from ragline.adapters.cursors import EARLIEST, LATEST, decode_cursor, encode_cursor
 from ragline.adapters.dynamodb_table import Table
 from ragline.domain.documents import Document, Partition, Status
 from ragline.domain.ledger import Audit, DocumentPage, Work
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from ragline.adapters.dynamodb_items import Item
 
 _RECORDS = ("CHUNK", "RANGE")
-_EARLIEST, _LATEST = "0", "9"
 
 
 class Upkeep:
@@ -40,8 +40,8 @@ class Upkeep:
         self, tenant: str, *, since: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> DocumentPage:
         everywhere = Partition(tenant, "")
-        low = check_time(since, "since") if since else _EARLIEST
-        high = decode_cursor(everywhere, cursor)[0] if cursor else _LATEST
+        low = check_time(since, "since") if since else EARLIEST
+        high = decode_cursor(everywhere, cursor)[0] if cursor else LATEST
         if low > high:
             return DocumentPage(())
         answer = self._table.query(
@@ -100,7 +100,8 @@ class Upkeep:
                 ConsistentRead=True,
             )
             kept = f"{kind}#{keep:08d}#"
-            self._table.delete_all([one for one in old if not one["SK"]["S"].startswith(kept)])
+            # Page by page: a removal that runs out of time has come as far as it has read.
+            self._table.delete_all(filter(partial(_is_not_of, kept), old))
 
     def _records(self, pk: str, prefix: str) -> Iterator[Item]:
         values: Item = {":pk": {"S": pk}}
@@ -125,3 +126,7 @@ class Upkeep:
             Limit=limit,
         )
         return (items.key(one["PK"]["S"], one["SK"]["S"]) for one in answer["Items"])
+
+
+def _is_not_of(prefix: str, item: Item) -> bool:
+    return not item["SK"]["S"].startswith(prefix)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -17,7 +16,7 @@ from ragline.domain.messages import new_nonce
 from ragline.domain.times import iso, later
 from ragline.ports import Backlog, Ledger, Objects, Queues
 from ragline.usecases.failures import fail_document
-from ragline.usecases.remove import clear_dead, clear_leftover
+from ragline.usecases.remove import clear_dead, clear_leftover, follow_removal
 from ragline.usecases.resume import resume
 from ragline.usecases.split_again import start_over
 
@@ -133,9 +132,8 @@ def _repair(document: Document, ledger: Ledger, objects: Objects, queues: Queues
             clear_dead(document, queues=queues, nonce=new_nonce())
         case _ if not document.progress.split and objects.size(document.upload_key) is None:
             # Its removal was told of before the document was known, or was lost.
-            removed = just_after(document.sequencer)
-            ledger.delete(document.partition.tenant, document.document_id, removed)
-            clear_dead(replace(document, status=Status.DELETED), queues=queues, nonce=new_nonce())
+            removed, nonce = just_after(document.sequencer), new_nonce()
+            follow_removal(document, removed, ledger=ledger, queues=queues, nonce=nonce)
             return Verdict.REMOVED
         case _:
             resume(document, ledger=ledger, queues=queues)

@@ -31,11 +31,22 @@ def remove_upload(key: str, sequencer: str, *, ledger: Ledger, queues: Queues) -
     document = ledger.get(upload.partition.tenant, upload.document_id)
     if document is None or document.upload_key != key:
         return None
-    ledger.delete(upload.partition.tenant, upload.document_id, sequencer)
-    deleted = ledger.get(upload.partition.tenant, upload.document_id)
+    return follow_removal(document, sequencer, ledger=ledger, queues=queues)
+
+
+def follow_removal(
+    document: Document, sequencer: str, *, ledger: Ledger, queues: Queues, nonce: str = ""
+) -> Document | None:
+    """Mark a document deleted, since its upload is gone, and clear away what it was made of.
+
+    None if the removal was of an older upload than the one that is there.
+    """
+    tenant, document_id = document.partition.tenant, document.document_id
+    ledger.delete(tenant, document_id, sequencer)
+    deleted = ledger.get(tenant, document_id)
     if deleted is None or deleted.status is not Status.DELETED:
         return None
-    clear_dead(deleted, queues=queues)
+    clear_dead(deleted, queues=queues, nonce=nonce)
     return deleted
 
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from ragline.domain.documents import Document, Status
 from ragline.domain.errors import PERMANENT_CODES, MalformedMessage
 from ragline.domain.keys import just_after, parse_stored_key
-from ragline.domain.lifecycle import dead_below
 from ragline.domain.messages import Delete, Uploaded, new_nonce
 from ragline.ports import Ledger, Objects, Queues
 from ragline.usecases.doctor import Finding, Kind
 from ragline.usecases.identify import identify
-from ragline.usecases.remove import clear_leftover
+from ragline.usecases.remove import clear_dead, clear_leftover
 from ragline.usecases.resume import resume
 from ragline.usecases.settle import settle
 from ragline.usecases.split_again import start_over
@@ -63,19 +62,16 @@ def _remove(finding: Finding, ports: _Ports) -> bool:
     if finding.partition is None:
         return False
     document = ports.ledger.get(finding.partition.tenant, finding.subject)
-    if document is None or document.partition != finding.partition:
-        # The generation that was seen, and none that may have come since.
-        below, keep = finding.generation + 1, 0
-    else:
-        below, keep = dead_below(document), document.live_generation
+    if document is not None and document.partition == finding.partition:
+        clear_dead(document, queues=ports.queues, nonce=new_nonce())
+        return True
     removal = Delete(
         nonce=new_nonce(),
         tenant=finding.partition.tenant,
         collection=finding.partition.collection,
         document_id=finding.subject,
         generation=max(1, finding.generation),
-        below=below,
-        keep=keep,
+        below=finding.generation + 1,  # what was seen, and nothing that may have come since
     )
     ports.queues.send_ops([removal])
     return True
