@@ -130,6 +130,33 @@ class VectorIndex(Protocol):
         """``(document_id, generation, ordinal)`` of every row, in no order; repeated as it is."""
 
 
+class Indexes(Protocol):
+    """The vector indexes of one store: one for each embedding model, for vectors of two never mix.
+
+    So a collection can be embedded anew beside the index that answers, and switched to when done.
+    """
+
+    def of(self, fingerprint: str) -> VectorIndex:
+        """The index of that model's vectors, always the same object; it may hold nothing yet."""
+
+    def fingerprints(self, partition: Partition) -> list[str]:
+        """The models whose vectors of this partition were ever written, sorted."""
+
+    def drop(self, partition: Partition, fingerprint: str) -> None:
+        """Remove all that is kept of a partition's rows of one model; none is no error."""
+
+
+class Reranker(Protocol):
+    """Reads question and passage together: finer than either leg, and too slow for all rows."""
+
+    @property
+    def name(self) -> str:
+        """What it is, with its model; shown to people."""
+
+    def scores(self, query: str, passages: Sequence[str]) -> Sequence[float]:
+        """One score a passage, higher is better; comparable within one call only."""
+
+
 class Ledger(Protocol):
     """The truth about documents and chunks. Repeating any write changes nothing."""
 
