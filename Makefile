@@ -62,7 +62,7 @@ bench: .venv/dev model ## Benchmarks; figures are ratios within the run
 	$(BIN)/python -m tests.bench
 
 lock: | $(UV) ## Resolve every requirement anew, with hashes
-	$(UV) pip compile $(LOCK) pyproject.toml --extra cli --group dev -o requirements-dev.txt
+	$(UV) pip compile $(LOCK) pyproject.toml --extra cli --extra eval --group dev -o requirements-dev.txt
 	$(UV) pip compile $(LOCK) pyproject.toml --extra cli -c requirements-dev.txt -o requirements.txt
 	for f in $(FUNCTIONS); do $(UV) pip compile $(LOCK) pyproject.toml --extra $$f -c requirements.txt -o functions/$$f/requirements.txt || exit; done
 
