@@ -10,10 +10,10 @@ FUNCTIONS := splitter embedder indexer api dead_letters maintenance
 export AWS_DEFAULT_REGION ?= us-east-1
 export SAM_CLI_TELEMETRY ?= 0
 
-.PHONY: help install model demo up down check test chaos bench lock build deploy clean
+.PHONY: help install model demo up down check test chaos bench bench-peers eval lock build deploy clean
 
 help: ## List these targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ragline needs Python 3.11 or later: make PYTHON=python3.13 …")'
@@ -58,8 +58,21 @@ chaos: .venv/dev model ## Kill, replay, reorder and throttle for some minutes; s
 	$(BIN)/python -m tests.faults --share 0.08 --storms 3
 	$(BIN)/python -m tests.chaos
 
-bench: .venv/dev model ## Benchmarks; figures are ratios within the run
-	$(BIN)/python -m tests.bench
+bench: .venv/dev model ## Benchmarks, one table (docs/benchmarks.md); SECTIONS="queries growth" for some
+	$(BIN)/python -m tests.bench $(SECTIONS)
+
+bench-peers: .venv/peers/ready ## Install LlamaIndex and LangChain beside, for bench (2 GB)
+
+# pip itself, torch first: pip takes torch's build without CUDA from a --find-links folder if there is one.
+.venv/peers/ready: pyproject.toml
+	$(PYTHON) -m venv .venv/peers
+	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	.venv/peers/bin/python -m pip install --quiet torch==2.13.0
+	.venv/peers/bin/python -m pip install --quiet --group peers
+	@touch $@
+
+eval: .venv/dev model ## Retrieval quality on judged collections in DATA=folder; see docs/evaluation.md
+	@$(BIN)/ragline eval $(DATA)
 
 lock: | $(UV) ## Resolve every requirement anew, with hashes
 	$(UV) pip compile $(LOCK) pyproject.toml --extra cli --extra eval --group dev -o requirements-dev.txt
@@ -69,7 +82,7 @@ lock: | $(UV) ## Resolve every requirement anew, with hashes
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 build: .venv/dev ## Build for AWS (needs Docker for the two image functions)
-	$(BIN)/python -m ragline.embedding.prepare --into build/model
+	$(BIN)/python -m ragline.embedding.prepare $(if $(RAGLINE_MODEL),--from "$(RAGLINE_MODEL)") $(if $(RAGLINE_RERANKER),--reranker "$(RAGLINE_RERANKER)") --into build/model
 	$(SAM) build
 
 deploy: build ## Deploy to AWS; STAGE=dev or prod

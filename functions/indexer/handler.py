@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ragline import batches, wiring
 from ragline.domain.documents import Partition
-from ragline.domain.messages import Delete, Upsert, read_index_op
+from ragline.domain.messages import IndexOp, read_index_op
 from ragline.settings import settings
 from ragline.telemetry import logger, metrics, observed
 from ragline.usecases.index import apply_ops
@@ -30,7 +30,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
     )
 
 
-def _apply(ops: Sequence[Upsert | Delete], deadline: float) -> dict[int, Exception]:
+def _apply(ops: Sequence[IndexOp], deadline: float) -> dict[int, Exception]:
     at: dict[Partition, list[int]] = defaultdict(list)
     for position, op in enumerate(ops):
         at[op.partition].append(position)
@@ -42,7 +42,7 @@ def _apply(ops: Sequence[Upsert | Delete], deadline: float) -> dict[int, Excepti
             ledger=wiring.ledger(),
             objects=wiring.objects(),
             queues=wiring.queues(),
-            index=wiring.index(),
+            indexes=wiring.indexes(),
             deadline=deadline,
         )
         logger.info("applied", partition=str(partition), ops=len(positions), done=done)

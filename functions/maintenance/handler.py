@@ -1,4 +1,5 @@
-"""Maintenance: a schedule → what stands still is set going again, and what never came expires."""
+"""Maintenance: a schedule → what stands still is set going again, what never came expires, and the
+index is tidied."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from ragline import wiring
 from ragline.domain.times import utc_now
 from ragline.telemetry import logger, metrics, observed
 from ragline.usecases.reconcile import Verdict, reconcile
+from ragline.usecases.tidy import tidy
 
 MARGIN_SECONDS = 20
 """Kept back from the function's timeout, for the document in hand."""
@@ -30,5 +32,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     for verdict, documents in verdicts.items():
         name = verdict.title().replace("_", "")
         metrics.add_metric(f"Documents{name}", MetricUnit.Count, documents)
-    logger.info("reconciled", documents=verdicts)
+    untidy = tidy(objects=wiring.objects(), queues=wiring.queues())
+    logger.info("reconciled", documents=verdicts, untidy=[str(one) for one in untidy])
     return verdicts

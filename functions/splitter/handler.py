@@ -46,7 +46,7 @@ def _object(record: S3EventRecord, deadline: float) -> None:
     upload = Uploaded(key=unquote_plus(item.key), sequencer=item.sequencer, etag=item.etag)
     try:
         removal = is_removal(record.event_name)
-        outcome = _remove(upload) if removal else _created(upload, deadline)
+        outcome = _remove(upload) if removal else _created(upload, item.get("size"), deadline)
     except MalformedMessage as error:
         outcome = error.code
         logger.error("object refused", key=upload.key, reason=str(error))
@@ -59,9 +59,9 @@ def _remove(upload: Uploaded) -> str:
     return "removed" if removed else "ignored"
 
 
-def _created(upload: Uploaded, deadline: float) -> str:
+def _created(upload: Uploaded, size: int | None, deadline: float) -> str:
     try:
-        return _split(upload, deadline)
+        return _split(upload, deadline, size)
     except Throttled:
         # The bucket's event would be tried twice more; a message of a queue can wait for a day.
         wiring.queues().send_pages([upload])
@@ -82,13 +82,13 @@ def _pages(work: Sequence[PageWork], deadline: float) -> dict[int, Exception]:
     return failed
 
 
-def _split(work: PageWork, deadline: float) -> str:
+def _split(work: PageWork, deadline: float, size: int | None = None) -> str:
     if (seconds := deadline - time.monotonic()) <= 0:
         raise OutOfTime("the function's time is nearly over; this was not begun.")
     if isinstance(work, PageRange):
         split = partial(split_range, work)
     else:
-        split = partial(split_upload, work.key, work.sequencer, etag=work.etag)
+        split = partial(split_upload, work.key, work.sequencer, etag=work.etag, size=size)
     return split(
         ledger=wiring.ledger(),
         objects=wiring.objects(),

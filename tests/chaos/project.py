@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ragline.adapters.dynamodb_ledger import DynamoLedger
-from ragline.adapters.lancedb_index import LanceIndex, storage_options
+from ragline.adapters.lancedb_index import LanceIndexes, storage_options
 from ragline.adapters.s3_objects import S3Objects
+from ragline.embedding.model import read_card
 from ragline.embedding.prepare import ensure
 from ragline.local import aws, cloud, deploy, template
 from ragline.local.cloud import Cloud
-from ragline.ports import Ledger, Objects, VectorIndex
+from ragline.ports import Indexes, Ledger, Objects, VectorIndex
 from tests.chaos import worker
 from tests.e2e.stack import NAME, ROOT, Stack, opened
 from tests.ports import free_port
@@ -40,7 +41,13 @@ class Chaos:
     faults: Path
     ledger: Ledger
     objects: Objects
-    index: VectorIndex
+    indexes: Indexes
+    fingerprint: str
+
+    @property
+    def index(self) -> VectorIndex:
+        """That of the deployed model."""
+        return self.indexes.of(self.fingerprint)
 
     def armed(self) -> list[worker.Fault]:
         """The faults that are still to happen."""
@@ -73,7 +80,7 @@ def started(folder: Path, *, duplicates: float = 0.0) -> Iterator[Chaos]:
     try:
         outputs = _deploy(running, project)
         with opened(running.endpoint_url, outputs) as stack:
-            yield Chaos(stack, running, project, faults, *_kept(running, outputs))
+            yield Chaos(stack, running, project, faults, *_kept(running, outputs), _model())
     finally:
         cloud.stop(folder / "cloud", _quiet)
 
@@ -121,13 +128,13 @@ def _deploy(running: Cloud, project: Path) -> dict[str, str]:
     )
 
 
-def _kept(running: Cloud, outputs: Mapping[str, str]) -> tuple[Ledger, Objects, VectorIndex]:
+def _kept(running: Cloud, outputs: Mapping[str, str]) -> tuple[Ledger, Objects, Indexes]:
     session, options = aws.session(), aws.config()
     url, bucket = running.endpoint_url, outputs["DocumentsBucketName"]
     dynamodb = session.client("dynamodb", endpoint_url=url, config=options)
     s3 = session.client("s3", endpoint_url=url, config=options)
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    lance = LanceIndex(
+    lance = LanceIndexes(
         f"s3://{bucket}/index", storage_options={**storage_options(url, aws.REGION), **keys}
     )
     return (
@@ -135,6 +142,10 @@ def _kept(running: Cloud, outputs: Mapping[str, str]) -> tuple[Ledger, Objects, 
         S3Objects(bucket, client=s3),
         lance,
     )
+
+
+def _model() -> str:
+    return read_card(ensure("int8")).fingerprint
 
 
 def _quiet(_: str) -> None:

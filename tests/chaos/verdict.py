@@ -48,7 +48,11 @@ def examine(chaos: Chaos, scripts: Sequence[Script], tokenizer: Tokenizer) -> Ve
     _rows(chaos, scripts, found, verdict)
     _objects(chaos, scripts, found, verdict)
     report = doctor.examine(
-        ledger=chaos.ledger, objects=chaos.objects, index=chaos.index, now=datetime.now(UTC)
+        ledger=chaos.ledger,
+        objects=chaos.objects,
+        indexes=chaos.indexes,
+        fingerprint=chaos.fingerprint,
+        now=datetime.now(UTC),
     )
     verdict.doctor = [f"{one.kind}: {one.subject}: {one.detail}" for one in report.findings]
     return verdict

@@ -55,6 +55,15 @@ def test_no_texts_give_no_rows(embedder: Embedder) -> None:
     assert vectors.dtype == np.float32
 
 
+@pytest.mark.parametrize("text", [*TEXTS, "", "lone \ud83d surrogate"])
+def test_a_query_is_one_vector_the_same_each_time(text: str, embedder: Embedder) -> None:
+    vector = embedder.embed_query(text)
+    assert vector.shape == (embedder.dimensions,)
+    assert vector.dtype == np.float32
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+    np.testing.assert_array_equal(embedder.embed_query(text), vector)
+
+
 def test_a_vector_does_not_depend_on_its_neighbours(embedder: Embedder) -> None:
     together = embedder.embed(TEXTS)
     alone = np.concatenate([embedder.embed([text]) for text in TEXTS])
@@ -83,12 +92,9 @@ def test_odd_texts_get_a_unit_vector_too(text: str, embedder: Embedder) -> None:
 
 
 def test_a_text_that_says_the_same_is_nearer_than_one_that_does_not(embedder: Embedder) -> None:
-    query, near, far = embedder.embed(
-        [
-            "When is the invoice due?",
-            "The invoice is due in thirty days.",
-            "Parrots are colourful tropical birds.",
-        ]
+    query = embedder.embed_query("When is the invoice due?")
+    near, far = embedder.embed(
+        ["The invoice is due in thirty days.", "Parrots are colourful tropical birds."]
     )
     assert query @ near > query @ far + 0.2
 

@@ -68,6 +68,14 @@ def test_the_model_gives_the_numbers_that_sentence_transformers_gave(fp32_dir: P
 
 
 @pytest.mark.model
+def test_the_int8_model_gives_the_numbers_that_are_in_indexes_everywhere(int8_dir: Path) -> None:
+    # Another number here is another model: raise REVISION.
+    [vector] = OnnxEmbedder(int8_dir).embed(["This is an example sentence"])
+    expected = [0.04551903, 0.08299685, 0.06082713, 0.07468463, 0.03511048]
+    np.testing.assert_allclose(vector[:5], expected, atol=1e-3)
+
+
+@pytest.mark.model
 def test_int8_keeps_close_to_fp32_over_many_sentences(fp32_dir: Path, int8_dir: Path) -> None:
     texts = sentences(300)
     close = cosines(OnnxEmbedder(int8_dir).embed(texts), OnnxEmbedder(fp32_dir).embed(texts))

@@ -403,6 +403,43 @@ def test_a_redelivered_range_counts_once_and_the_first_plan_stays(ledger: Ledger
     assert known(ledger, document).progress == Progress(10, 5, 2, 1, 3)
 
 
+@pytest.mark.parametrize("chunks", [0, 3])
+def test_a_document_cut_whole_is_planned_recorded_and_on_its_way(
+    ledger: Ledger, chunks: int
+) -> None:
+    document = begun(ledger)
+    whole = ledger.record_whole(document, chunks, 7)
+    assert whole == known(ledger, document)
+    assert whole.progress == Progress(7, 7, 1, 1, chunks)
+    assert whole.status is (Status.PROCESSING if chunks else Status.SPLITTING)
+    assert list(whole.timings) == ["uploaded", "split"][: 2 if chunks else 1]
+    assert ledger.work(document).ranges == {0: chunks}
+    assert ledger.record_whole(document, chunks, 7) == whole == known(ledger, document)
+
+
+def test_a_document_cut_whole_after_all_or_in_part_counts_each_range_once(ledger: Ledger) -> None:
+    planned = begun(ledger)
+    ledger.plan_ranges(planned, 1, 0)
+    recorded = begun(ledger, new("d2"))
+    ledger.record_range(recorded, 0, 4, 0)
+    for document in (planned, recorded):
+        whole = ledger.record_whole(document, 4, 0)
+        assert whole == known(ledger, document)
+        assert whole.progress == Progress(0, 0, 1, 1, 4)
+        assert whole.status is Status.PROCESSING
+
+
+def test_what_was_cut_whole_for_a_generation_that_is_over_is_not_recorded(ledger: Ledger) -> None:
+    old = begun(ledger)
+    again = begun(ledger, sequencer="02")
+    assert ledger.record_whole(old, 4, 0) == again == known(ledger, again)
+    ledger.delete("acme", "d1")
+    deleted = known(ledger, again)
+    assert ledger.record_whole(again, 4, 0) == deleted == known(ledger, again)
+    assert not ledger.work(again).ranges
+    assert ledger.record_whole(replace(again, document_id="nobody"), 4, 0) is None
+
+
 def test_two_deliveries_of_the_last_chunk_do_not_complete_a_document_early(
     ledger: Ledger,
 ) -> None:

@@ -148,11 +148,26 @@ class History:
     def cut(self, at: int, bits: int) -> bool:
         if document := self.handle(at):
             ranges = ranges_of(document.generation)
+            if len(ranges) == 1 and bits % 2:
+                self.cut_whole(document, ranges[0])
+                return False
             self.ledger.plan_ranges(document, len(ranges), 0)
             for number, chunks in enumerate(ranges):
                 if bits >> number & 1:
                     self.ledger.record_range(document, number, chunks, 0)
+            self.seen(document)
         return False
+
+    def cut_whole(self, document: Document, chunks: int) -> None:
+        after = self.ledger.record_whole(document, chunks, 0)
+        assert after == self.now
+        self.seen(document)
+
+    def seen(self, document: Document) -> None:
+        """Later workers of the same generation are given it with the counts that it has now."""
+        now = self.now
+        if now is not None and now.wants(document.generation):
+            self.handles.append(now)
 
     def plan(self, at: int, bits: int) -> bool:
         if document := self.handle(at):
@@ -172,6 +187,8 @@ class History:
         """And settle, as the workers do, unless they die."""
         if document := self.handle(at):
             self.ledger.record_chunks(document, chosen(document.generation, bits), state, BAD)
+            if bits % 2:
+                self.seen(document)
             if bits % 8:
                 self.settle(at, bits)
         return False

@@ -17,6 +17,7 @@ from ragline.domain.documents import Progress, Status
 from ragline.domain.errors import SetupError, Throttled, WriteConflict
 from ragline.domain.ledger import ChunkState, Failure, Work
 from ragline.domain.lifecycle import WORK_LEASE
+from ragline.domain.times import later
 from ragline.ports import Ledger
 from tests.contract import aws
 from tests.contract.ledgers import (
@@ -87,6 +88,78 @@ def test_items_left_unread_are_asked_for_again() -> None:
     hopeless = flaky("batch_get_item", 99, half)
     with pytest.raises(Throttled):
         hopeless.get_many("acme", wanted)
+
+
+class Told:
+    """A client that keeps the names of the calls made."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._client, name)
+
+        def call(**request: Any) -> Any:
+            self.calls.append(name)
+            return real(**request)
+
+        return call
+
+
+def test_the_usual_way_of_a_chunk_takes_one_call_for_each_step() -> None:
+    client = Told(aws.client("dynamodb"))
+    ledger = fresh_dynamo(client)
+    document = begun(ledger)
+    client.calls.clear()
+    whole = ledger.record_whole(document, 2, 0)
+    assert whole is not None
+    ledger.record_chunks(whole, [0, 1], ChunkState.EMBEDDED)
+    assert client.calls == ["transact_write_items"] * 2
+    embedded = known(ledger, document)
+    client.calls.clear()
+    ledger.record_chunks(embedded, [0, 1], ChunkState.INDEXED)
+    assert client.calls == ["transact_write_items"]
+    assert counts(ledger, document) == (0, 0, 2)
+
+
+def test_what_was_most_likely_done_before_is_read_and_not_tried() -> None:
+    """A transaction that is cancelled costs as much as one that is not."""
+    client = Told(aws.client("dynamodb"))
+    ledger = fresh_dynamo(client)
+    document = split(ledger, 2)
+    for state in (ChunkState.EMBEDDED, ChunkState.INDEXED):
+        ledger.record_chunks(known(ledger, document), [0, 1], state)
+        done = known(ledger, document)
+        client.calls.clear()
+        ledger.record_chunks(done, [0, 1], state)
+        assert client.calls == ["batch_get_item"]
+
+
+@pytest.mark.parametrize("state", [ChunkState.EMBEDDED, ChunkState.INDEXED])
+def test_a_wrong_guess_of_where_chunks_are_is_made_good_by_reading(state: ChunkState) -> None:
+    ledger = fresh_dynamo()
+    document = split(ledger, 3)
+    ledger.record_chunks(known(ledger, document), [0, 1], ChunkState.EMBEDDED)
+    stale = known(ledger, document)
+    ledger.record_chunks(stale, [1], ChunkState.FAILED, BAD)
+    ledger.record_chunks(stale, [0], ChunkState.INDEXED)
+    ledger.record_chunks(stale, [0, 2][: 1 + (state is ChunkState.INDEXED)], state)
+    ledger.record_chunks(stale, [1], state)
+    expected = (0, 0, 3) if state is ChunkState.INDEXED else (0, 1, 1)
+    assert counts(ledger, document) == expected
+
+
+def test_a_document_cut_whole_after_a_repair_starts_with_none_to_its_name() -> None:
+    ledger = fresh_dynamo()
+    document = begun(ledger)
+    ledger.renew(document, repaired=True)
+    ledger.record_whole(document, 1, 0)
+    item = ledger._table.get(items.document_pk("acme", "d1"), items.META)
+    assert item is not None
+    assert "repairs" not in item
+    record = items.read_record(item)
+    assert record.lease_until == later(record.document.updated_at, WORK_LEASE)
 
 
 def test_a_delete_between_reading_and_writing_is_not_overwritten() -> None:

@@ -246,6 +246,23 @@ def test_an_operation_that_failed_is_not_overtaken_by_a_later_one(client: Any) -
     assert of(AWAY, ops) == away
 
 
+def test_upserts_of_different_documents_go_in_one_call_and_what_must_keep_its_place_waits(
+    client: Any,
+) -> None:
+    counted = Failing(client, lambda _: False)
+    sqs = Sqs(counted)
+    ops: list[IndexOp] = [upsert(n).model_copy(update={"document_id": f"d{n}"}) for n in range(5)]
+    sqs.queues.send_ops(ops)
+    assert counted.calls == 1
+    sqs.queues.send_ops([*ops[:2], upsert(9), delete(), ops[3]])  # d1: again, and another one
+    assert counted.calls == 1 + 4
+    assert [read_index_op(body) for body in sqs.drain("index_ops_url")] == [
+        *ops,
+        upsert(9),
+        delete(),
+    ]
+
+
 def test_nothing_follows_an_operation_that_could_not_be_sent(client: Any) -> None:
     stuck = upsert(2).model_dump_json()
     failing = Failing(client, stuck.__eq__, Code="InternalError", SenderFault=False)

@@ -1,15 +1,19 @@
 """What every VectorIndex does: one suite, run on the fake and on LanceDB in a folder.
 
-``VectorIndexContract`` can be run on any other place: subclass it, give it an ``index`` fixture of
-``DIMENSIONS`` dimensions that is empty for ``ACME``, ``OTHER`` and ``BETA``.
+``VectorIndexContract`` can be run on any other place: subclass it, give it an ``index`` fixture
+that is empty for ``ACME``, ``OTHER`` and ``BETA``; ``IndexesContract`` likewise, with ``indexes``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +23,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ragline.adapters import lance_rows, lancedb_index
-from ragline.adapters.lancedb_index import LanceIndex
-from ragline.adapters.memory_index import MemoryIndex
+from ragline.adapters import lance_rows, lance_tables, lance_upkeep, lancedb_index
+from ragline.adapters.lancedb_index import LanceIndex, LanceIndexes
+from ragline.adapters.memory_index import MemoryIndex, MemoryIndexes
 from ragline.domain.chunks import Candidate, Chunk, Filter, Row
 from ragline.domain.documents import Partition, Scalar
 from ragline.domain.errors import InvalidRequest, ServiceUnavailable, SetupError
-from ragline.ports import VectorIndex
+from ragline.ports import Indexes, VectorIndex
 
 DIMENSIONS = 8
 ACME = Partition("acme", "handbook")
@@ -320,6 +324,91 @@ class VectorIndexContract:
         assert ids(index.dense(ACME, X, 3, where)) == ["few:1:0"]
         assert ids(index.bm25(ACME, "fox", 3, where)) == ["few:1:0"]
 
+    def test_vectors_of_another_length_are_refused_with_both_numbers(
+        self, index: VectorIndex
+    ) -> None:
+        longer = np.ones(DIMENSIONS + 3, dtype=np.float32)
+        index.upsert(ACME, [row()])
+        both = r"acme/handbook holds vectors of 8 numbers.* 11 came.*same embedding model"
+        with pytest.raises(SetupError, match=both):
+            index.upsert(ACME, [row("other"), row("long", vector=longer)])
+        with pytest.raises(SetupError, match=both):
+            index.dense(ACME, longer, 1, ALL)
+        with pytest.raises(SetupError, match=r"letters holds vectors of 11 numbers.* 8 came"):
+            index.upsert(OTHER, [row(vector=longer), row("short")])
+        assert (index.count(ACME), index.count(OTHER)) == (1, 0)
+        index.upsert(OTHER, [row("long", vector=longer)])
+        assert [hit.document_id for hit in index.dense(OTHER, longer, 5, ALL)] == ["long"]
+
+
+class IndexesContract:
+    def test_each_model_has_rows_of_its_own(self, indexes: Indexes) -> None:
+        old, new = indexes.of("mini-1"), indexes.of("mini-1-int8")
+        wide = np.ones(DIMENSIONS * 2, dtype=np.float32)
+        old.upsert(ACME, [row("a"), row("b")])
+        new.upsert(ACME, [row("a", vector=wide)])
+        assert (old.count(ACME), new.count(ACME)) == (2, 1)
+        assert [hit.document_id for hit in new.dense(ACME, wide, 5, ALL)] == ["a"]
+        old.delete(ACME, "a")
+        assert (seen(old, ALL), new.count(ACME)) == ({"b"}, 1)
+
+    def test_the_index_of_a_model_is_always_the_same_object(self, indexes: Indexes) -> None:
+        assert indexes.of("mini-1") is indexes.of("mini-1")
+        assert indexes.of("mini-1") is not indexes.of("mini-2")
+
+    def test_fingerprints_are_those_that_were_ever_written_sorted(self, indexes: Indexes) -> None:
+        indexes.of("never").count(ACME)
+        assert indexes.fingerprints(ACME) == []
+        for name in ("mini-2", "mini-1", "mini-1-int8"):
+            indexes.of(name).upsert(ACME, [row()])
+        indexes.of("mini-9").upsert(OTHER, [row()])
+        indexes.of("mini-1").delete(ACME, "doc")
+        assert indexes.fingerprints(ACME) == ["mini-1", "mini-1-int8", "mini-2"]
+        assert indexes.fingerprints(OTHER) == ["mini-9"]
+        assert indexes.of("mini-9").partitions() == [OTHER]
+
+    def test_dropping_takes_one_model_of_one_partition(self, indexes: Indexes) -> None:
+        for name in ("mini-1", "mini-2"):
+            for partition in (ACME, OTHER):
+                indexes.of(name).upsert(partition, [row()])
+        indexes.drop(ACME, "mini-1")
+        indexes.drop(ACME, "mini-1")
+        indexes.drop(ACME, "never")
+        indexes.drop(BETA, "mini-1")
+        assert indexes.fingerprints(ACME) == ["mini-2"]
+        assert (seen(indexes.of("mini-1"), ALL), seen(indexes.of("mini-2"), ALL)) == (
+            set(),
+            {"doc"},
+        )
+        assert indexes.fingerprints(OTHER) == ["mini-1", "mini-2"]
+
+    def test_what_was_dropped_can_be_written_anew(self, indexes: Indexes) -> None:
+        index = indexes.of("mini-1")
+        index.upsert(ACME, [row("old", n) for n in range(3)])
+        indexes.drop(ACME, "mini-1")
+        wide = np.ones(DIMENSIONS * 2, dtype=np.float32)
+        index.upsert(ACME, [row("new", vector=wide)])
+        assert [hit.document_id for hit in index.dense(ACME, wide, 5, ALL)] == ["new"]
+
+    def test_a_fingerprint_that_could_be_taken_for_another_is_refused(
+        self, indexes: Indexes
+    ) -> None:
+        for name in ("", "a.b", "A", "../a", "a/b"):
+            with pytest.raises(InvalidRequest, match="fingerprint"):
+                indexes.of(name)
+
+
+class TestMemoryIndexes(IndexesContract):
+    @pytest.fixture
+    def indexes(self) -> Indexes:
+        return MemoryIndexes()
+
+
+class TestLanceIndexes(IndexesContract):
+    @pytest.fixture
+    def indexes(self, tmp_path: Path) -> Indexes:
+        return LanceIndexes(str(tmp_path))
+
 
 class TestMemoryIndex(VectorIndexContract):
     @pytest.fixture
@@ -330,7 +419,7 @@ class TestMemoryIndex(VectorIndexContract):
 class TestLanceIndex(VectorIndexContract):
     @pytest.fixture
     def index(self, tmp_path: Path) -> VectorIndex:
-        return LanceIndex(str(tmp_path), dimensions=DIMENSIONS)
+        return LanceIndex(str(tmp_path))
 
 
 class Folding(LanceIndex):
@@ -352,31 +441,202 @@ class TestFoldedLanceIndex(VectorIndexContract):
 
     @pytest.fixture
     def index(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VectorIndex:
-        monkeypatch.setattr(lancedb_index, "MAX_COMMITS", 1)
-        return Folding(str(tmp_path), dimensions=DIMENSIONS)
+        monkeypatch.setattr(lance_upkeep, "MAX_COMMITS", 1)
+        return Folding(str(tmp_path))
 
 
 @pytest.fixture
 def lance(tmp_path: Path) -> LanceIndex:
-    return LanceIndex(str(tmp_path), dimensions=DIMENSIONS)
+    return LanceIndex(str(tmp_path))
 
 
 def fragments(index: LanceIndex) -> int:
-    stats: Any = index._handles[ACME].table.stats()
+    stats: Any = index._tables._handles[ACME].table.stats()
     return int(stats["fragment_stats"]["num_fragments"])
 
 
 def test_a_reader_sees_every_commit_of_another_process_at_once(tmp_path: Path) -> None:
-    writer = LanceIndex(str(tmp_path), dimensions=DIMENSIONS)
-    reader = LanceIndex(str(tmp_path), dimensions=DIMENSIONS)
+    writer = LanceIndex(str(tmp_path))
+    reader = LanceIndex(str(tmp_path))
     assert seen(reader, ALL) == set()
     writer.upsert(ACME, [row("a")])
     assert seen(reader, ALL) == {"a"}
     writer.upsert(ACME, [row("b")])
     assert seen(reader, ALL) == {"a", "b"}
-    writer._on_table(ACME, lancedb_index._fold)
+    writer._tables.run(ACME, lance_upkeep.fold)
     writer.delete(ACME, "a")
     assert seen(reader, ALL) == {"b"}
+
+
+def clustered(rows: int, width: int = 32, seed: int = 7) -> NDArray[np.float32]:
+    """Unit vectors around a few dozen centres, as embeddings of text are."""
+    random = np.random.default_rng(seed)
+    centres = random.standard_normal((40, width))
+    noise = 0.6 * random.standard_normal((rows, width))
+    vectors = (centres[random.integers(0, 40, rows)] + noise).astype(np.float32)
+    found: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return found
+
+
+def indexed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> LanceIndex:
+    """An index with all its kinds of index made, over vectors of 32 numbers."""
+    monkeypatch.setattr(lance_upkeep, "ANN_FROM_ROWS", rows)
+    index = LanceIndex(str(tmp_path))
+    vectors = clustered(rows)
+    index.upsert(ACME, [row("many", n, f"fox number{n}", vector=v) for n, v in enumerate(vectors)])
+    index._tables.run(ACME, lance_upkeep.fold)
+    made = index._tables._handles[ACME].table.list_indices()
+    assert {one.name for one in made} == {lance_upkeep.TEXT_INDEX, lance_upkeep.VECTOR_INDEX}
+    return index
+
+
+def plan_of(index: LanceIndex, vector: NDArray[np.float32]) -> str:
+    query = index._tables._handles[ACME].table.search(vector, vector_column_name="vector")
+    return str(query.distance_type("cosine").limit(10).explain_plan(verbose=True))
+
+
+def test_the_index_of_vectors_finds_what_reading_all_of_them_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = indexed(tmp_path, monkeypatch, 4_000)
+    assert "ANN" in plan_of(index, clustered(1)[0])
+    vectors, queries = clustered(4_000), clustered(50, seed=8)
+    found = 0
+    for query in queries:
+        exact = np.argsort(-(vectors @ query))[:10]
+        hits = index.dense(ACME, query, 100, ALL)
+        found += len({hit.chunk.ordinal for hit in hits[:10]} & set(exact.tolist()))
+        assert len(hits) == 100
+        expected = [float(vectors[hit.chunk.ordinal] @ query) for hit in hits]
+        assert [hit.score for hit in hits] == pytest.approx(expected, abs=2e-3)
+    assert found / (10 * len(queries)) >= 0.99
+
+
+def test_a_small_table_has_no_index_of_vectors(lance: LanceIndex) -> None:
+    lance.upsert(ACME, [row(ordinal=n) for n in range(50)])
+    lance._tables.run(ACME, lance_upkeep.fold)
+    assert "ANN" not in plan_of(lance, X)
+
+
+@pytest.mark.parametrize("rows", [0, 600])
+def test_a_unique_word_and_a_unique_vector_are_found_and_gone_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    """Without an index of any kind over them, and beside indexes over all other rows."""
+    writer = indexed(tmp_path, monkeypatch, rows) if rows else LanceIndex(str(tmp_path))
+    reader = LanceIndex(str(tmp_path))
+    lone = np.eye(32, dtype=np.float32)
+    for n in range(3):
+        writer.upsert(ACME, [row(f"new{n}", text=f"a wombat{n}", vector=lone[n])])
+        for index in (writer, reader):
+            assert ids(index.bm25(ACME, f"wombat{n}", 5, ALL)) == [f"new{n}:1:0"]
+            assert index.dense(ACME, lone[n], 5, ALL)[0].document_id == f"new{n}"
+    for n in range(3):
+        writer.delete(ACME, f"new{n}")
+        for index in (writer, reader):
+            assert index.bm25(ACME, f"wombat{n}", 5, ALL) == []
+            nearest = index.dense(ACME, lone[n], 5, ALL)
+            assert f"new{n}" not in {hit.document_id for hit in nearest}
+
+
+def test_rows_come_and_go_at_once_while_the_table_is_folded_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = indexed(tmp_path, monkeypatch, 600)
+    done = threading.Event()
+    folds = 0
+
+    def folds_on() -> None:
+        nonlocal folds
+        other = LanceIndex(str(tmp_path))
+        while not done.is_set():
+            with contextlib.suppress(RuntimeError):  # a commit came in between: it tries again
+                other._tables.run(ACME, lance_upkeep.fold)
+                folds += 1
+
+    folder = threading.Thread(target=folds_on)
+    folder.start()
+    try:
+        reader = LanceIndex(str(tmp_path))
+        lone = np.eye(32, dtype=np.float32)
+        for n in range(25):
+            writer.upsert(ACME, [row(f"new{n}", text=f"a wombat{n}", vector=lone[n])])
+            assert ids(reader.bm25(ACME, f"wombat{n}", 5, ALL)) == [f"new{n}:1:0"]
+            assert reader.dense(ACME, lone[n], 5, ALL)[0].document_id == f"new{n}"
+            if n % 2:
+                writer.delete(ACME, f"new{n}")
+                assert reader.bm25(ACME, f"wombat{n}", 5, ALL) == []
+    finally:
+        done.set()
+        folder.join()
+    assert folds > 0
+    assert reader.count(ACME) == 600 + 13
+
+
+def test_a_fold_that_takes_long_is_not_waited_for_and_not_begun_twice(
+    lance: LanceIndex, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, end = [], threading.Event()
+
+    def slow(handle: object) -> None:
+        begun.append(handle)
+        end.wait(10)
+
+    monkeypatch.setattr(lance_upkeep, "MAX_COMMITS", 1)
+    monkeypatch.setattr(lance_upkeep, "FOLD_SECONDS", 0.05)
+    monkeypatch.setattr(lance_upkeep, "fold", slow)
+    for n in range(3):
+        lance.upsert(ACME, [row(ordinal=n)])
+        lance.optimize(ACME)
+    assert len(begun) == 1
+    assert "folding the index of acme/handbook takes more than" in caplog.text
+    assert lance.count(ACME) == 3
+    end.set()
+    folding = lance._tables._handles[ACME].folding
+    assert folding is not None
+    folding.join()
+    lance.upsert(ACME, [row(ordinal=3)])
+    lance.optimize(ACME)
+    assert len(begun) == 2
+
+
+def test_a_table_that_lies_idle_is_tidied_once_and_then_left(
+    tmp_path: Path, lance: LanceIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(6):
+        lance.upsert(ACME, [row(ordinal=n)])
+    fresh = LanceIndex(str(tmp_path))
+    fresh.optimize(ACME)
+    assert fragments(fresh) == 6, "it was written a moment ago"
+    monkeypatch.setattr(lance_upkeep, "IDLE", timedelta(0))
+    monkeypatch.setattr(lance_upkeep, "KEEP_OLD_VERSIONS", timedelta(milliseconds=1))
+    fresh = LanceIndex(str(tmp_path))
+    fresh.optimize(ACME)
+    assert fragments(fresh) == 1
+    fresh.optimize(ACME)  # what the fold itself left
+    handle = fresh._tables._handles[ACME]
+    assert not lance_upkeep.is_due(handle)
+    assert not lance_upkeep.lies_untidy(handle)
+
+
+def test_a_large_table_is_folded_when_it_pays_or_when_the_last_fold_is_long_past() -> None:
+    handle = lance_tables.Handle(table=None, width=8, known=True, indexed=100_000, commits=3)
+    handle.unindexed, handle.fold_took = 1_500, 2.0
+    handle.folded_at = time.monotonic() - 15
+    assert not lance_upkeep.is_due(handle)
+    handle.folded_at = time.monotonic() - 21
+    assert lance_upkeep.is_due(handle)
+    handle.unindexed = 900
+    assert not lance_upkeep.is_due(handle)
+    handle.unindexed, handle.folded_at = 4_200, time.monotonic()
+    assert lance_upkeep.is_due(handle)
+    handle.tried_at = 3
+    assert not lance_upkeep.is_due(handle), "that fold failed, and nothing came since"
+
+
+def test_housekeeping_of_a_partition_without_rows_is_nothing(lance: LanceIndex) -> None:
+    lance.optimize(ACME)
+    assert lance.partitions() == []
 
 
 def test_a_table_dropped_under_an_open_handle_is_an_empty_partition(
@@ -384,7 +644,7 @@ def test_a_table_dropped_under_an_open_handle_is_an_empty_partition(
 ) -> None:
     lance.upsert(ACME, [row("old", i) for i in range(3)])
     assert seen(lance, ALL) == {"old"}
-    lance._connection.drop_table("acme.handbook")
+    lance._tables._store.connection.drop_table("acme.handbook.default")
     assert seen(lance, ALL) == set()
     assert lance.count(ACME) == 0
     lance.upsert(ACME, [row("new")])
@@ -398,8 +658,8 @@ def test_a_table_made_anew_under_an_open_handle_is_read_as_it_is_now(
     for i in range(3):
         lance.upsert(ACME, [row("old", i)])
     assert seen(lance, ALL) == {"old"}
-    another = LanceIndex(str(tmp_path), dimensions=DIMENSIONS)
-    another._connection.drop_table("acme.handbook")
+    another = LanceIndex(str(tmp_path))
+    another._tables._store.connection.drop_table("acme.handbook.default")
     for i in range(commits):
         another.upsert(ACME, [row("new", i)])
     assert seen(lance, ALL) == {"new"}
@@ -411,12 +671,12 @@ def test_a_table_made_anew_under_an_open_handle_is_read_as_it_is_now(
 def test_fragments_and_uncovered_rows_stay_bounded_without_any_scheduled_job(
     lance: LanceIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lancedb_index, "MAX_COMMITS", 4)
+    monkeypatch.setattr(lance_upkeep, "MAX_COMMITS", 4)
     for i in range(14):
         lance.upsert(ACME, [row(ordinal=i, text=f"fox number{i}")])
         lance.optimize(ACME)
         assert fragments(lance) <= 5, "those of 4 commits, and the folded one"
-    covered = lance._handles[ACME].table.index_stats(lancedb_index.TEXT_INDEX)
+    covered = lance._tables._handles[ACME].table.index_stats(lance_upkeep.TEXT_INDEX)
     assert covered.num_indexed_rows >= 12
     assert lance.count(ACME) == 14
     assert ids(lance.bm25(ACME, "number3 number13", 5, ALL)) != []
@@ -425,9 +685,9 @@ def test_fragments_and_uncovered_rows_stay_bounded_without_any_scheduled_job(
 def test_a_writer_that_starts_anew_takes_up_the_count_of_commits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lancedb_index, "MAX_COMMITS", 4)
+    monkeypatch.setattr(lance_upkeep, "MAX_COMMITS", 4)
     for i in range(9):
-        fresh = LanceIndex(str(tmp_path), dimensions=DIMENSIONS)
+        fresh = LanceIndex(str(tmp_path))
         fresh.upsert(ACME, [row(ordinal=i)])
         fresh.optimize(ACME)
         assert fragments(fresh) <= 5
@@ -436,13 +696,13 @@ def test_a_writer_that_starts_anew_takes_up_the_count_of_commits(
 def test_many_uncovered_rows_are_folded_into_the_keyword_index(
     lance: LanceIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lancedb_index, "MAX_UNINDEXED", 50)
+    monkeypatch.setattr(lance_upkeep, "MAX_UNINDEXED", 50)
     lance.upsert(ACME, [row(ordinal=i) for i in range(49)])
     lance.optimize(ACME)
-    assert lance._handles[ACME].table.index_stats("text_idx").num_indexed_rows == 0
+    assert lance._tables._handles[ACME].table.index_stats("text_idx").num_indexed_rows == 0
     lance.upsert(ACME, [row(ordinal=49)])
     lance.optimize(ACME)
-    assert lance._handles[ACME].table.index_stats("text_idx").num_indexed_rows == 50
+    assert lance._tables._handles[ACME].table.index_stats("text_idx").num_indexed_rows == 50
 
 
 def test_a_fold_that_fails_does_not_fail_the_write(
@@ -451,8 +711,8 @@ def test_a_fold_that_fails_does_not_fail_the_write(
     def broken(handle: object) -> None:
         raise RuntimeError("disk on fire")
 
-    monkeypatch.setattr(lancedb_index, "MAX_COMMITS", 1)
-    monkeypatch.setattr(lancedb_index, "_fold", broken)
+    monkeypatch.setattr(lance_upkeep, "MAX_COMMITS", 1)
+    monkeypatch.setattr(lance_upkeep, "fold", broken)
     lance.upsert(ACME, [row()])
     lance.optimize(ACME)
     assert lance.count(ACME) == 1
@@ -460,39 +720,33 @@ def test_a_fold_that_fails_does_not_fail_the_write(
 
 
 def test_a_table_whose_creator_died_early_gets_its_keyword_index(lance: LanceIndex) -> None:
-    lance._connection.create_table("acme.handbook", schema=lance_rows.schema(DIMENSIONS))
+    lance._tables._store.connection.create_table(
+        "acme.handbook.default", schema=lance_rows.schema(DIMENSIONS)
+    )
     assert seen(lance, ALL) == set()
     lance.upsert(ACME, [row()])
-    assert [index.name for index in lance._handles[ACME].table.list_indices()] == ["text_idx"]
-
-
-def test_vectors_of_another_model_are_refused(tmp_path: Path, lance: LanceIndex) -> None:
-    lance.upsert(ACME, [row()])
-    with pytest.raises(SetupError, match="same embedding model"):
-        lance.upsert(ACME, [row(vector=np.ones(3, dtype=np.float32))])
-    with pytest.raises(SetupError, match="same embedding model"):
-        lance.dense(ACME, np.ones(3, dtype=np.float32), 1, ALL)
-    with pytest.raises(SetupError, match="vectors of 8 numbers, the model gives 16"):
-        LanceIndex(str(tmp_path), dimensions=16).count(ACME)
+    assert [index.name for index in lance._tables._handles[ACME].table.list_indices()] == [
+        "text_idx"
+    ]
 
 
 def test_more_tables_than_a_page_names_are_listed_and_strange_ones_are_not(
     tmp_path: Path, lance: LanceIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lancedb_index, "NAMES_PER_PAGE", 3)
+    monkeypatch.setattr(lance_tables, "NAMES_PER_PAGE", 3)
     partitions = [Partition(f"t{n}", "c") for n in range(6)]
     for partition in partitions:
         lance.upsert(partition, [row()])
-    for strange in ("nodot", "t0.c.d", "UPPER.c"):
-        lance._connection.create_table(strange, schema=lance_rows.schema(DIMENSIONS))
+    for strange in ("nodot", "t0.c", "t0.c.d.e", "UPPER.c.d"):
+        lance._tables._store.connection.create_table(strange, schema=lance_rows.schema(DIMENSIONS))
     assert lance.partitions() == partitions
-    assert LanceIndex(str(tmp_path / "never"), dimensions=DIMENSIONS).partitions() == []
+    assert LanceIndex(str(tmp_path / "never")).partitions() == []
 
 
 def test_a_row_that_is_there_twice_is_two_entries(lance: LanceIndex) -> None:
     lance.upsert(ACME, [row()])
     twice = lance_rows.to_arrow([row()], DIMENSIONS)
-    lance._handles[ACME].table.add(twice)
+    lance._tables._handles[ACME].table.add(twice)
     assert list(lance.entries(ACME)) == [("doc", 1, 0)] * 2
 
 
@@ -514,7 +768,7 @@ def test_what_fails_while_entries_are_read_is_translated(tmp_path: Path, lance: 
         if file.is_file():
             file.write_bytes(b"no longer a table")
     with pytest.raises(ServiceUnavailable, match="the vector index failed"):
-        list(LanceIndex(str(tmp_path), dimensions=DIMENSIONS).entries(ACME))
+        list(LanceIndex(str(tmp_path)).entries(ACME))
 
 
 def test_names_that_could_share_a_table_are_refused(lance: LanceIndex) -> None:
@@ -543,7 +797,7 @@ SCALARS = NASTY | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> LanceIndex:
-    return LanceIndex(str(tmp_path_factory.mktemp("lance")), dimensions=DIMENSIONS)
+    return LanceIndex(str(tmp_path_factory.mktemp("lance")))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from ragline.domain.documents import TERMINAL, dropped_id
+from ragline.embedding.model import Precision
 from ragline.embedding.prepare import ensure
 from ragline.local import aws, cloud, deploy
 from tests.deployed import api_address
@@ -256,9 +257,9 @@ def until(check: Callable[[], T], what: Callable[[], str] | str, seconds: float 
     return answer
 
 
-def deployed(endpoint_url: str) -> dict[str, str]:
-    """Deploy the template; its outputs."""
-    parameters = {"ModelDir": str(ensure("int8")), "EmbedderConcurrency": "2"}
+def deployed(endpoint_url: str, precision: Precision = "int8") -> dict[str, str]:
+    """Deploy the template; its outputs. Models of two precisions are two models."""
+    parameters = {"ModelDir": str(ensure(precision)), "EmbedderConcurrency": "2"}
     return deploy.deploy(
         endpoint_url, ROOT / "template.yaml", stack=NAME, parameters=parameters, say=print
     )

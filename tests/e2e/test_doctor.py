@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from ragline.adapters.lancedb_index import LanceIndex, storage_options
+from ragline.adapters.lancedb_index import LanceIndex, LanceIndexes, storage_options
 from ragline.domain.documents import Partition
+from ragline.embedding.model import read_card
+from ragline.embedding.prepare import ensure
 from ragline.local import aws
 from tests.e2e.stack import CommandLine, Stack, alone, texts, until
 from tests.samples import encrypted_pdf
@@ -149,7 +151,8 @@ def index_of(stack: Stack) -> LanceIndex:
     """The index as the indexer writes it."""
     options = storage_options(stack.endpoint_url, aws.REGION)
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    return LanceIndex(f"s3://{stack.bucket}/index", storage_options=options | keys)
+    indexes = LanceIndexes(f"s3://{stack.bucket}/index", storage_options=options | keys)
+    return indexes.of(read_card(ensure("int8")).fingerprint)
 
 
 def miscount(stack: Stack, document_id: str) -> None:

@@ -10,7 +10,7 @@ from ragline.adapters.lancedb_index import LanceIndex, storage_options
 from ragline.local import aws
 from ragline.local.cloud import Cloud
 from ragline.ports import VectorIndex
-from tests.contract.test_vector_index import DIMENSIONS, VectorIndexContract
+from tests.contract.test_vector_index import VectorIndexContract
 
 pytestmark = pytest.mark.e2e
 
@@ -31,5 +31,4 @@ class TestLanceIndexOnS3(VectorIndexContract):
         return LanceIndex(
             f"s3://{scratch}/{uuid.uuid4().hex}",
             storage_options=storage_options(local.endpoint_url, aws.REGION),
-            dimensions=DIMENSIONS,
         )

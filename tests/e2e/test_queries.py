@@ -77,7 +77,7 @@ def found(answer: Any) -> set[str]:
         ({"question": "tide", "explain": "yes"}, "invalid_request", "explain"),
         ({"question": "tide", "topk": 5}, "invalid_request", "topk"),
         ({"question": "tide", "tenant": "other"}, "invalid_request", "tenant"),
-        ({"question": "tide", "rerank": True}, "invalid_request", "rerank"),
+        ({"question": "tide", "rerank": "yes"}, "invalid_request", "rerank"),
         ({"question": "tide", "collection": "No Such!"}, "invalid_request", None),
         ({"question": "tide", "collection": "../other"}, "invalid_request", None),
         ({"question": "tide", "filters": {"author": "x"}}, "invalid_request", "filters.author"),
@@ -167,11 +167,19 @@ def test_top_k_bounds_the_hits(stack: Stack) -> None:
 
 def test_only_stop_words_are_a_question_by_meaning_but_not_by_keyword(stack: Stack) -> None:
     assert stack.query("the of and", COLLECTION, mode="bm25")["hits"] == []
-    assert len(stack.query("the of and", COLLECTION)["hits"]) == 6
+    answer = stack.query("the of and", COLLECTION)
+    assert len(answer["hits"]) == 6
+    assert answer["legs"]["bm25"] == 0
+    assert "keyword" in answer["notes"][0]
 
 
 def test_a_chinese_word_is_found_within_a_chinese_sentence(stack: Stack) -> None:
-    assert found(stack.query("防守", COLLECTION, mode="bm25")) == {"chess"}
+    answer = stack.query("防守", COLLECTION, mode="bm25", explain=True)
+    assert found(answer) == {"chess"}
+    (hit,) = answer["hits"]
+    (mark,) = hit["snippet"]["highlights"]
+    assert hit["snippet"]["text"][mark["start"] : mark["end"]] == "防守"
+    assert hit["matched_terms"] == ["防守"]
 
 
 @pytest.mark.parametrize(

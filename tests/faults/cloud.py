@@ -28,7 +28,7 @@ from moto.backends import get_backend
 from ragline import batches, wiring
 from ragline.adapters.backoff import Backoff
 from ragline.adapters.dynamodb_ledger import DynamoLedger
-from ragline.adapters.memory_index import MemoryIndex
+from ragline.adapters.memory_index import MemoryIndexes
 from ragline.adapters.s3_objects import S3Objects
 from ragline.adapters.sqs_queues import SqsQueues
 from ragline.breaker import Breaker
@@ -37,7 +37,7 @@ from ragline.domain.chunks import Row
 from ragline.domain.documents import Partition
 from ragline.domain.times import utc_now
 from ragline.local.template import load
-from ragline.ports import VectorIndex
+from ragline.ports import Indexes, VectorIndex
 from ragline.settings import settings
 from ragline.usecases import documents, parts
 from tests.contract.aws import REGION, client, in_process_aws, make_queue, make_table
@@ -156,12 +156,34 @@ class WatchedIndex:
         return getattr(self._index, name)
 
 
+class WatchedIndexes:
+    """``Indexes`` of watched ones; to drop one is a call that faults can happen to, too."""
+
+    def __init__(self, indexes: Indexes, faults: Faults) -> None:
+        self._indexes = indexes
+        self._faults = faults
+
+    def of(self, fingerprint: str) -> WatchedIndex:
+        return WatchedIndex(self._indexes.of(fingerprint), self._faults)
+
+    def drop(self, partition: Partition, fingerprint: str) -> None:
+        self._faults.through(
+            Call("index", "drop"), lambda _: self._indexes.drop(partition, fingerprint)
+        )
+
+    def fingerprints(self, partition: Partition) -> list[str]:
+        return self._indexes.fingerprints(partition)
+
+    def partitions(self) -> list[Partition]:
+        return self._indexes.partitions()
+
+
 @dataclass
 class Cloud:
     """The deployed stack in this process. ``deliver`` lets it work until nothing waits."""
 
     faults: Faults
-    index: WatchedIndex
+    indexes: WatchedIndexes
     model: Model
     urls: Mapping[str, str]
     clock: Clock = field(default_factory=Clock)
@@ -172,6 +194,11 @@ class Cloud:
     events: list[Event] = field(default_factory=list)
     _sequence: int = 0
     _stalled: tuple[threading.Thread, Callable[[], None]] | None = None
+
+    @property
+    def index(self) -> WatchedIndex:
+        """That of the deployed model."""
+        return self.indexes.of(self.model.fingerprint)
 
     def deliver(self, steps: int | None = None) -> None:
         """Deliver what waits, at most ``steps`` batches; without a limit a stalled worker goes on
@@ -285,14 +312,16 @@ class Cloud:
         for key in keys:
             if key in there:
                 created = operation.startswith("Put")
-                self._event(key, "ObjectCreated:Put" if created else "ObjectRemoved:Delete", answer)
+                told = {**answer, "Size": len(params["Body"])} if created else answer
+                self._event(key, "ObjectCreated:Put" if created else "ObjectRemoved:Delete", told)
         return answer
 
     def _event(self, key: str, name: str, answer: Mapping[str, Any]) -> None:
         self._sequence += 1
-        about = {"key": quote_plus(key, safe="/"), "sequencer": f"{0x55AED6DCD + self._sequence:X}"}
+        sequencer = f"{0x55AED6DCD + self._sequence:X}"
+        about: dict[str, Any] = {"key": quote_plus(key, safe="/"), "sequencer": sequencer}
         if name.startswith("ObjectCreated"):
-            about["eTag"] = answer["ETag"].strip('"')
+            about |= {"eTag": answer["ETag"].strip('"'), "size": answer["Size"]}
         self.events.append(
             Event(
                 {
@@ -407,7 +436,7 @@ class Cloud:
 
 @contextmanager
 def deployed(
-    faults: Faults, disorder: Disorder | None = None, index: VectorIndex | None = None
+    faults: Faults, disorder: Disorder | None = None, indexes: Indexes | None = None
 ) -> Iterator[Cloud]:
     """The stack of template.yaml, its functions wired to moto; the index and model are fakes."""
     with in_process_aws(), pytest.MonkeyPatch.context() as patch:
@@ -432,7 +461,7 @@ def deployed(
             patch.setenv(name, value)
         # Nobody reads the stream here, and moto would copy it for each transaction.
         get_backend("dynamodb")[_ACCOUNT][REGION].tables["ledger"].stream_shard = None
-        watched = WatchedIndex(index or MemoryIndex(), faults)
+        watched = WatchedIndexes(indexes or MemoryIndexes(), faults)
         cloud = Cloud(faults, watched, Model(), urls, disorder=disorder)
         _wire(cloud, patch)
         settings.cache_clear()
@@ -471,6 +500,7 @@ def _wire(cloud: Cloud, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(wiring, "ledger", lambda: ledger)
     patch.setattr(wiring, "objects", lambda: objects)
     patch.setattr(wiring, "queues", lambda: queues)
+    patch.setattr(wiring, "indexes", lambda: cloud.indexes)
     patch.setattr(wiring, "index", lambda: cloud.index)
     patch.setattr(wiring, "embedder", lambda: cloud.model)
     patch.setattr(wiring, "tokenizer", WordTokenizer)

@@ -42,7 +42,8 @@ def at_rest(world: World) -> Iterator[str]:
     report = examine(
         ledger=wiring.ledger(),
         objects=wiring.objects(),
-        index=wiring.index(),
+        indexes=wiring.indexes(),
+        fingerprint=wiring.embedder().fingerprint,
         now=world.cloud.clock.now(),
     )
     for one in report.findings:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from ragline.ports import VectorIndex
+from ragline.ports import Indexes
 from tests.faults import oracle
 from tests.faults.cloud import Disorder
 from tests.faults.injection import LASTING, Call, Faults, Mode, Storm, applies
@@ -58,14 +58,14 @@ def storms(scenario: str, seeds: range) -> Iterator[Run]:
     return (Run(scenario, STORM, seed) for seed in seeds)
 
 
-def outcome(run: Run, index: VectorIndex | None = None) -> list[str]:
+def outcome(run: Run, indexes: Indexes | None = None) -> list[str]:
     """What was wrong in the run; nothing, if all is well."""
     chance = random.Random(str(run))
     storm = run.mode == STORM
     faults = Storm(chance) if storm else Faults(Mode(run.mode), run.at)
     disorder = Disorder(chance) if storm else None
     try:
-        with world(faults, disorder, index) as one:
+        with world(faults, disorder, indexes) as one:
             one.probe = lambda: list(oracle.at_any_time(one))
             SCENARIOS[run.scenario](one)
             one.rest()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ragline import wiring
-from ragline.adapters.lancedb_index import LanceIndex
+from ragline.adapters.lancedb_index import LanceIndexes
 from ragline.domain.chunks import Filter, Row
 from tests.faults import oracle
 from tests.faults.injection import Call
@@ -43,9 +43,7 @@ def test_a_real_index_holds_no_row_too_many_or_too_few(
 ) -> None:
     (at,) = list(_writes_to_the_index(scenario))[-1:]
     run = Run(scenario, mode, at)
-    assert outcome(run, index=LanceIndex(str(tmp_path), dimensions=16)) == [], (
-        f"python -m tests.faults {run}"
-    )
+    assert outcome(run, indexes=LanceIndexes(str(tmp_path))) == [], f"python -m tests.faults {run}"
 
 
 def test_the_oracle_sees_a_row_that_is_missing_and_one_that_is_left() -> None:

@@ -16,7 +16,7 @@ from ragline.domain.documents import Document, Partition, Status, dropped_id
 from ragline.domain.errors import RequestError
 from ragline.domain.keys import upload_key
 from ragline.domain.lifecycle import TROUBLED
-from ragline.ports import VectorIndex
+from ragline.ports import Indexes
 from ragline.usecases import documents, upload
 from ragline.usecases.cut import cut, page_ranges
 from ragline.usecases.retry import retry
@@ -272,9 +272,9 @@ class World:
 def world(
     faults: Faults | None = None,
     disorder: Disorder | None = None,
-    index: VectorIndex | None = None,
+    indexes: Indexes | None = None,
 ) -> Iterator[World]:
-    with deployed(faults or Faults(), disorder, index) as cloud:
+    with deployed(faults or Faults(), disorder, indexes) as cloud:
         yield World(cloud)
 
 

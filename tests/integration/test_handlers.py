@@ -13,7 +13,7 @@ import pytest
 
 from ragline import batches, telemetry, wiring
 from ragline.adapters.dynamodb_ledger import DynamoLedger
-from ragline.adapters.memory_index import MemoryIndex
+from ragline.adapters.memory_index import MemoryIndexes
 from ragline.domain.documents import Status
 from ragline.domain.errors import OutOfTime, ServiceUnavailable, Throttled
 from ragline.domain.ledger import NewDocument
@@ -58,8 +58,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         forget()
-        index, embedder = MemoryIndex(), HashEmbedder()
-        monkeypatch.setattr(wiring, "index", lambda: index)
+        indexes, embedder = MemoryIndexes(), HashEmbedder()
+        monkeypatch.setattr(wiring, "indexes", lambda: indexes)
+        monkeypatch.setattr(wiring, "index", lambda: indexes.of(embedder.fingerprint))
         monkeypatch.setattr(wiring, "embedder", lambda: embedder)
         monkeypatch.setattr(wiring, "tokenizer", WordTokenizer)
         yield

@@ -11,10 +11,10 @@ from itertools import groupby
 from typing import Any
 
 from ragline.adapters.memory import MemoryLedger, MemoryObjects, MemoryQueues
-from ragline.adapters.memory_index import MemoryIndex
+from ragline.adapters.memory_index import MemoryIndex, MemoryIndexes
 from ragline.domain.documents import Document, Partition
 from ragline.domain.ledger import NewDocument
-from ragline.domain.messages import Delete, PageRange, PageWork, PartReady, Upsert
+from ragline.domain.messages import IndexOp, PageRange, PageWork, PartReady
 from ragline.embedding.hashing import HashEmbedder
 from ragline.ports import Embedder
 from ragline.usecases import dead_letters
@@ -22,13 +22,14 @@ from ragline.usecases.cut import Limits
 from ragline.usecases.doctor import Finding, Report, examine
 from ragline.usecases.documents import delete
 from ragline.usecases.embed import embed_parts
+from ragline.usecases.fusion import Hit
 from ragline.usecases.index import apply_ops
 from ragline.usecases.reconcile import Verdict, reconcile
 from ragline.usecases.redrive import RedrivePage, Selection, redrive
 from ragline.usecases.remove import remove_upload
 from ragline.usecases.repair import repair
 from ragline.usecases.retry import Retried, retry
-from ragline.usecases.search import Hit, SearchRequest, search
+from ragline.usecases.search import SearchRequest, search
 from ragline.usecases.split import Outcome, split_range, split_upload
 
 HANDBOOK = Partition("default", "handbook")
@@ -70,10 +71,15 @@ class Pipeline:
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     objects: MemoryObjects = field(default_factory=MemoryObjects)
     queues: MemoryQueues = field(default_factory=MemoryQueues)
-    index: MemoryIndex = field(default_factory=MemoryIndex)
+    indexes: MemoryIndexes = field(default_factory=MemoryIndexes)
     embedder: Embedder = field(default_factory=HashEmbedder)
     limits: Limits = LIMITS
     clock: Clock = field(default_factory=Clock)
+
+    @property
+    def index(self) -> MemoryIndex:
+        """That of the model which embeds."""
+        return self.indexes.of(self.embedder.fingerprint)
 
     @classmethod
     def timed(cls, **options: Any) -> Pipeline:
@@ -134,7 +140,7 @@ class Pipeline:
         )
         return set(failed)
 
-    def apply(self, ops: Sequence[Upsert | Delete]) -> int:
+    def apply(self, ops: Sequence[IndexOp]) -> int:
         """How many operations from the front are done; all are of the first one's partition."""
         done, _ = apply_ops(
             ops[0].partition if ops else HANDBOOK,
@@ -142,7 +148,7 @@ class Pipeline:
             ledger=self.ledger,
             objects=self.objects,
             queues=self.queues,
-            index=self.index,
+            indexes=self.indexes,
         )
         return done
 
@@ -156,8 +162,8 @@ class Pipeline:
         pages, self.queues.pages = self.queues.pages, []
         return pages
 
-    def waiting_ops(self) -> list[Upsert | Delete]:
-        """Take everything off the IndexOps queue."""
+    def waiting_ops(self) -> list[Any]:
+        """Take everything off the IndexOps queue: an ``IndexOp`` each."""
         ops, self.queues.ops = self.queues.ops, []
         return list(ops)
 
@@ -175,7 +181,8 @@ class Pipeline:
         return examine(
             ledger=self.ledger,
             objects=self.objects,
-            index=self.index,
+            indexes=self.indexes,
+            fingerprint=self.embedder.fingerprint,
             now=now or self.clock(),
         )
 

@@ -21,6 +21,7 @@ LAYERS = {
     "usecases": {"usecases", "parsing", "chunking", "ports", "domain"},
     "adapters": {"adapters", "ports", "domain"},
     "embedding": {"embedding", "domain", "ports"},
+    "reranking": {"reranking", "embedding", "adapters", "domain", "ports"},
     "settings": {"settings", "domain"},
 }
 

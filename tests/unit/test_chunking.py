@@ -53,6 +53,12 @@ def heading(text: str, level: int, page: int | None = None) -> Block:
     return Block("heading", text, level=level, page=page)
 
 
+class ByWord(Words):
+    """Says that the counts of parts add up, which is so."""
+
+    by_word = True
+
+
 def sentences(count: int, words: int = 9) -> str:
     return " ".join(f"S{n} " + "word " * (words - 2) + "end." for n in range(count))
 
@@ -179,6 +185,28 @@ def test_the_tokenizer_reads_the_text_a_bounded_number_of_times() -> None:
     assert tokenizer.characters < 4 * len(text)
 
 
+def test_a_text_is_tokenized_once_where_the_counts_of_its_parts_add_up() -> None:
+    tokenizer = ByWord()
+    text = "\n".join(sentences(20) for _ in range(500))
+    parts = [paragraph(sentences(30)) for _ in range(300)]  # too long for a chunk, each
+    list(chunk(Extraction([paragraph(text), *parts]), tokenizer=tokenizer))
+    assert tokenizer.characters <= len(text) + sum(len(part.text) for part in parts)
+
+
+def test_a_word_that_is_cut_is_counted_as_it_was_cut() -> None:
+    """Its pieces are words of their own then: a count of the whole says nothing of them."""
+
+    class Syllables(ByWord):
+        """Every fourth letter of a word begins a token."""
+
+        _token = re.compile(r"[a-z]{1,4}")
+
+    text = "abcdefghij" * 40
+    chunks = list(chunk(Extraction([paragraph(text)]), tokenizer=Syllables(), max_tokens=17))
+    assert len(chunks) > 5
+    assert [one.tokens for one in chunks] == [len(Syllables().offsets(one.text)) for one in chunks]
+
+
 def test_time_grows_with_the_text_not_with_its_square() -> None:
     def seconds(size: int) -> float:
         begun = time.process_time()
@@ -205,7 +233,7 @@ def covered(blocks: list[Block], chunks: list[Chunk]) -> set[int]:
     return {position for one in chunks for position in range(one.start, one.end)}
 
 
-@pytest.mark.parametrize("tokenizer", [Words(), Spaceless(), Unsteady()])
+@pytest.mark.parametrize("tokenizer", [Words(), ByWord(), Spaceless(), Unsteady()])
 @settings(max_examples=150, deadline=None)
 @given(blocks=BLOCKS, max_tokens=st.integers(16, 60), overlap=st.integers(0, 40))
 def test_chunks_keep_all_text_within_bounds(
@@ -226,3 +254,13 @@ def test_chunks_keep_all_text_within_bounds(
     assert [one.ordinal for one in chunks] == list(range(len(chunks)))
     assert [one.start for one in chunks] == sorted(one.start for one in chunks)
     assert chunks == list(chunk(extraction, tokenizer=tokenizer, **options))
+
+
+@settings(max_examples=300, deadline=None)
+@given(blocks=BLOCKS, max_tokens=st.integers(16, 60), overlap=st.integers(0, 40))
+def test_a_count_that_is_not_checked_changes_no_chunk(
+    blocks: list[Block], max_tokens: int, overlap: int
+) -> None:
+    options = {"max_tokens": max_tokens, "overlap_tokens": overlap}
+    unchecked = chunk(Extraction(blocks), tokenizer=ByWord(), **options)
+    assert list(unchecked) == list(chunk(Extraction(blocks), tokenizer=Words(), **options))

@@ -158,7 +158,7 @@ def test_a_ledger_that_fails_for_one_document_returns_only_its_messages() -> Non
 
     pipeline.ledger.get = failing  # type: ignore[method-assign]
     assert pipeline.embed(pipeline.waiting_parts()) == {0}
-    assert [op.document_id for op in pipeline.queues.ops] == ["two"]
+    assert [op.document_id for op in pipeline.waiting_ops()] == ["two"]
 
 
 def test_the_ranges_of_a_document_share_its_limit_of_chunks() -> None:

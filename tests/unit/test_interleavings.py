@@ -24,8 +24,20 @@ from ragline.domain.chunks import Filter
 from ragline.domain.documents import Status, dropped_id
 from ragline.domain.errors import Conflict, NotFound, TransientError
 from ragline.domain.keys import upload_key
-from ragline.domain.messages import Delete, PageWork, PartReady, Upsert
+from ragline.domain.messages import (
+    Delete,
+    IndexOp,
+    PageRange,
+    PageWork,
+    PartReady,
+    Uploaded,
+    Upsert,
+    new_nonce,
+)
+from ragline.embedding.hashing import HashEmbedder
 from ragline.usecases import dead_letters, documents, upload
+from ragline.usecases.delivery import ByQueue
+from ragline.usecases.migrate import Means, migrate, plan
 from ragline.usecases.reconcile import reconcile
 from ragline.usecases.remove import remove_upload
 from ragline.usecases.retry import retry
@@ -51,6 +63,10 @@ class Clock:
         return self.moment
 
 
+NEW = HashEmbedder(128)
+"""The model that is migrated to."""
+
+
 class Mortal:
     """A port whose user dies at a given call, counted over all ports; before or after it."""
 
@@ -60,6 +76,13 @@ class Mortal:
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._port, name)
         return self._fate.wrapped(found) if callable(found) else found
+
+
+class MortalIndexes(Mortal):
+    """The same of each index that they hand out; handing it out is no call."""
+
+    def of(self, fingerprint: str) -> Any:
+        return Mortal(self._port.of(fingerprint), self._fate)
 
 
 @dataclass
@@ -89,7 +112,7 @@ class Event:
     removed: bool = False
 
 
-Delivery = Event | PageWork | PartReady | Upsert | Delete
+Delivery = Event | PageWork | PartReady | IndexOp
 
 
 class Life(RuleBasedStateMachine):
@@ -135,6 +158,16 @@ class Life(RuleBasedStateMachine):
         with suppress(Conflict, NotFound):
             retry(TENANT, one, force=force, **self._ports(None))
 
+    @rule()
+    def migrate(self) -> None:
+        """To another model: what is live now, by messages that come among all others."""
+        ports, target = self._ports(None), self.pipeline.indexes.of(NEW.fingerprint)
+        means = Means(
+            ports["ledger"], ports["objects"], NEW.fingerprint, NEW, ByQueue(**ports), new_nonce()
+        )
+        for _ in migrate(plan(ledger=self.pipeline.ledger, target=target).tasks, means):
+            pass
+
     # What the cloud does ------------------------------------------------------------------------
 
     @rule(which=st.integers(0, 10_000), again=st.booleans())
@@ -177,6 +210,13 @@ class Life(RuleBasedStateMachine):
         for one in KEYS:
             self.retry(one, force=True)
         self._rest()
+        report = self.pipeline.examine(self.clock.moment)
+        assert report.healthy, [*report.findings]
+        for one, key in KEYS.items():
+            self._check(one, key)
+        self.migrate()
+        self._rest()
+        self.pipeline.embedder = NEW  # the switch: everything is found as before
         report = self.pipeline.examine(self.clock.moment)
         assert report.healthy, [*report.findings]
         for one, key in KEYS.items():
@@ -287,7 +327,7 @@ class Life(RuleBasedStateMachine):
             ledger=ports["ledger"],
             objects=ports["objects"],
             queues=ports["queues"],
-            index=Mortal(real.index, fate) if fate else real.index,  # type: ignore[arg-type]
+            indexes=MortalIndexes(real.indexes, fate) if fate else real.indexes,  # type: ignore[arg-type]
         )
         match message:
             case Event(key, sequencer, removed=True):
@@ -296,10 +336,10 @@ class Life(RuleBasedStateMachine):
                 mortal.split(key, sequencer)
             case PartReady():
                 return not mortal.embed([message])
-            case Upsert() | Delete():
-                return bool(mortal.apply([message]))
-            case _:
+            case PageRange() | Uploaded():
                 mortal.split_work(message)
+            case _:
+                return bool(mortal.apply([message]))
         return True
 
 

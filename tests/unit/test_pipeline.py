@@ -338,6 +338,8 @@ def test_a_service_that_fails_returns_only_the_messages_that_it_concerns() -> No
 
 def test_an_index_that_fails_stops_the_operations_behind_it() -> None:
     pipeline = Pipeline()
+    pipeline.drop("other words", "two")
+    pipeline.run()
     pipeline.drop("words", "one")
     pipeline.embed(pipeline.waiting_parts())
     (upsert,) = pipeline.waiting_ops()

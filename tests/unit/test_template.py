@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -65,7 +65,7 @@ def test_every_variable_the_template_sets_is_a_setting_that_the_code_reads() -> 
 def test_every_setting_without_a_usable_default_is_set_by_the_template() -> None:
     variables = {v.lower() for v in TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]}
     required = {name for name, field in Settings.model_fields.items() if field.default == ""}
-    assert required - FROM_THE_RUNTIME - {"cors_origins"} <= variables
+    assert required - FROM_THE_RUNTIME - {"cors_origins", "reranker_model_arn"} <= variables
 
 
 def test_every_queue_that_a_function_reads_has_a_dead_letter_queue_that_is_read_too() -> None:
@@ -139,6 +139,28 @@ def test_a_function_may_do_what_its_code_does_and_no_more(
 ) -> None:
     granted = [s for s in statements(function) if action in s["Action"] and where in str(s)]
     assert bool(granted) == allowed
+
+
+def test_the_key_of_pinecone_is_read_by_those_that_ask_the_index_and_only_where_it_is_chosen() -> (
+    None
+):
+    policy = RESOURCES["PineconeKeyPolicy"]
+    assert TEMPLATE["Conditions"][policy["Condition"]] == {
+        "Equals": [{"Ref": "IndexStore"}, "pinecone"]
+    }
+    (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "secretsmanager:GetSecretValue"
+    assert statement["Resource"] == {"Ref": "PineconeSecretArn"}
+    roles = [role["Ref"] for role in policy["Properties"]["Roles"]]
+    assert roles == ["ApiFunctionRole", "IndexerRole"]
+    assert "pinecone" not in TEMPLATE["Parameters"]["IndexStore"]["Default"]
+    for name in FUNCTIONS:
+        assert not [s for s in statements(name) if "secretsmanager" in str(s)]
+
+
+def test_the_index_stores_of_the_template_are_those_of_the_settings() -> None:
+    allowed = TEMPLATE["Parameters"]["IndexStore"]["AllowedValues"]
+    assert tuple(allowed) == get_args(Settings.model_fields["index_store"].annotation)
 
 
 def test_image_functions_say_nothing_that_only_zip_functions_may() -> None:

@@ -10,8 +10,10 @@ import pytest
 from pydantic import BaseModel
 from starlette.testclient import TestClient
 
-from ragline.api import examples, schemas
+from ragline.api import examples, schemas, views
 from ragline.api.app import create_app
+from ragline.domain.chunks import Chunk
+from ragline.usecases.highlight import highlight
 from tests.unit.api.world import World
 
 DOCUMENT: dict[str, Any] = create_app(World()).openapi()
@@ -109,6 +111,15 @@ def test_the_examples_are_what_the_models_say(
 ) -> None:
     known = model.model_validate(example, extra="forbid")
     assert known.model_dump(mode="json", exclude_unset=True, by_alias=True) == example
+
+
+def test_the_example_of_an_answer_is_marked_as_an_answer_would_be() -> None:
+    (hit,) = examples.ANSWER["hits"]
+    passage = Chunk(0, hit["text"], 13, 1_024, 1_066, tuple(hit["headings"]))
+    (seen,) = highlight(examples.QUERY["question"], [passage])
+    shown = views._snippet(seen.snippet)
+    assert shown.model_dump() == hit["snippet"]
+    assert seen.terms == hit["matched_terms"]
 
 
 def test_the_examples_of_requests_are_accepted_by_the_routes(api: TestClient, world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.testclient import TestClient
 
 from ragline.domain.errors import ServiceUnavailable, SetupError
+from ragline.embedding.hashing import HashEmbedder
 from tests.unit.api.world import World
 
 
@@ -32,7 +33,9 @@ def test_each_route_builds_only_the_ports_it_uses(api: TestClient, world: World)
         "objects",
         "settings",
     }
-    assert asked("POST", "/api/v2/query", json={"query": "a"}) == {"ledger", "index", "embedder"}
+    found = {"ledger", "index", "embedder", "indexes"}  # the last since nothing is found
+    assert asked("POST", "/api/v2/query", json={"query": "a"}) == found
+    assert "reranker" in asked("POST", "/api/v2/query", json={"query": "a", "rerank": True})
     assert asked("GET", "/api/v2/info") == {"settings", "ledger", "model"}
 
 
@@ -40,7 +43,7 @@ def test_info_tells_the_model_from_its_card_and_the_limits(api: TestClient, worl
     body = api.get("/api/v2/info").json()
     assert body["components"] == {
         "ledger": {"state": "ok"},
-        "index": {"state": "unchecked", "rows": None},
+        "index": {"state": "unchecked", "rows": None, "models": None},
         "model": {
             "state": "ok",
             "fingerprint": "mini-1-int8",
@@ -56,7 +59,17 @@ def test_info_tells_the_model_from_its_card_and_the_limits(api: TestClient, worl
 def test_info_counts_the_rows_of_the_collection_asked_for(api: TestClient, world: World) -> None:
     world.indexed("one", "two")
     params = {"collection": "handbook"}
-    assert api.get("/api/v2/info", params=params).json()["components"]["index"]["rows"] == 2
+    told = api.get("/api/v2/info", params=params).json()["components"]["index"]
+    assert told == {"state": "ok", "rows": 2, "models": {"hash-1-64": 2}}
+
+
+def test_info_counts_the_rows_of_every_model(api: TestClient, world: World) -> None:
+    world.indexed("one", "two")
+    world.the_embedder = HashEmbedder(128)
+    world.indexed("three", document_id="other")
+    params = {"collection": "handbook"}
+    told = api.get("/api/v2/info", params=params).json()["components"]["index"]
+    assert told == {"state": "ok", "rows": 1, "models": {"hash-1-64": 2, "hash-1-128": 1}}
 
 
 def test_info_tells_which_components_are_broken(api: TestClient, world: World) -> None:

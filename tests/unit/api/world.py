@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ragline.adapters.memory import MemoryLedger, MemoryObjects, MemoryQueues
-from ragline.adapters.memory_index import MemoryIndex
+from ragline.adapters.memory_index import MemoryIndex, MemoryIndexes
 from ragline.domain.chunks import CHUNKS_PER_PART, Chunk, Part, Row
 from ragline.domain.documents import Document, Metadata, Partition, Reason, Status
 from ragline.domain.ledger import ChunkState, Failure, NewDocument
 from ragline.embedding.hashing import HashEmbedder
 from ragline.embedding.model import Card
+from ragline.ports import Reranker
 from ragline.settings import Settings
 from ragline.usecases.parts import cut_parts, write_part
 
@@ -27,8 +28,9 @@ class World:
     the_ledger: MemoryLedger = field(default_factory=MemoryLedger)
     the_objects: MemoryObjects = field(default_factory=MemoryObjects)
     the_queues: MemoryQueues = field(default_factory=MemoryQueues)
-    the_index: MemoryIndex = field(default_factory=MemoryIndex)
+    the_indexes: MemoryIndexes = field(default_factory=MemoryIndexes)
     the_embedder: HashEmbedder = field(default_factory=HashEmbedder)
+    the_reranker: Reranker | None = None
     asked: list[str] = field(default_factory=list)
     broken: dict[str, Exception] = field(default_factory=dict)
 
@@ -52,9 +54,21 @@ class World:
         self._ask("index")
         return self.the_index
 
+    def indexes(self) -> MemoryIndexes:
+        self._ask("indexes")
+        return self.the_indexes
+
+    @property
+    def the_index(self) -> MemoryIndex:
+        return self.the_indexes.of(self.the_embedder.fingerprint)
+
     def embedder(self) -> HashEmbedder:
         self._ask("embedder")
         return self.the_embedder
+
+    def reranker(self) -> Reranker | None:
+        self._ask("reranker")
+        return self.the_reranker
 
     def model(self) -> Card:
         self._ask("model")

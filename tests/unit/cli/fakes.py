@@ -276,6 +276,16 @@ class FakeLocal:
         self.calls.append(("model", precision))
         return Path("/cache/model")
 
+    def adopt(
+        self, source: str, precision: str, query_prefix: str | None, passage_prefix: str | None
+    ) -> Path:
+        self.calls.append(("adopt", source, precision, query_prefix, passage_prefix))
+        return Path("/cache/other")
+
+    def reranker(self, source: str, precision: str) -> Path:
+        self.calls.append(("reranker", source, precision))
+        return Path("/cache/reranker")
+
 
 @dataclass
 class FakeSession:

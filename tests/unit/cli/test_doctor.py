@@ -2,19 +2,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from botocore.exceptions import NoCredentialsError
 
 from ragline.adapters.memory import MemoryObjects, MemoryQueues
+from ragline.adapters.memory_index import MemoryIndexes
 from ragline.cli import stack_ports
 from ragline.cli.outside import Outside
-from ragline.cli.stack_ports import StackPorts
+from ragline.cli.stack_ports import Pinecone, StackPorts
 from ragline.cli.target import Account
 from ragline.domain.errors import ServiceUnavailable, SetupError
-from ragline.ports import Backlog
+from ragline.ports import Backlog, Indexes
 from tests.contract import aws
 from tests.unit.cli.aws_clients import cloudformation, session
 from tests.unit.cli.fakes import Clock, FakeCloud, FakeLocal, FakeSession, outside, run
@@ -35,13 +37,41 @@ class Working(Clock):
         self._pipeline.run()
 
 
+def ports_of(pipeline: Pipeline, **parts: Any) -> StackPorts:
+    """The pipeline as a deployed stack, with nothing beside it."""
+
+    def other(store: str, place: Pinecone) -> Indexes:
+        raise AssertionError(f"{store} was opened")
+
+    return StackPorts(
+        pipeline.ledger,
+        pipeline.objects,
+        pipeline.queues,
+        pipeline.indexes,
+        parts.get("store", "lancedb"),
+        parts.get("pinecone", Pinecone()),
+        parts.get("other", other),
+    )
+
+
+def running(fingerprint: str | None) -> Callable[[httpx.Request], httpx.Response]:
+    """An API that runs this model."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.url.path.endswith("/live/_user_request_/api/v2/info")
+        model = {"state": "ok" if fingerprint else "misconfigured", "fingerprint": fingerprint}
+        return httpx.Response(200, json={"components": {"model": model}})
+
+    return answer
+
+
 def world(pipeline: Pipeline, clock: Clock | None = None) -> Outside:
-    ports = StackPorts(pipeline.ledger, pipeline.objects, pipeline.queues, pipeline.index)
     return outside(
+        api=running(pipeline.embedder.fingerprint),
         environ={},
         local=FakeLocal(FakeCloud()),
         session=lambda *_: session(),
-        ports=lambda where: ports,
+        ports=lambda where: ports_of(pipeline),
         clock=clock,
     )
 
@@ -257,9 +287,9 @@ def lance(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str]]]:
 
     def connect(uri: str, *, storage_options: dict[str, str]) -> Any:
         asked.append((uri, storage_options))
-        return Pipeline().index
+        return MemoryIndexes()
 
-    monkeypatch.setattr("ragline.adapters.lancedb_index.LanceIndex", connect)
+    monkeypatch.setattr("ragline.adapters.lancedb_index.LanceIndexes", connect)
     return asked
 
 

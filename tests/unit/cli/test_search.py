@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx
 import pytest
 from rich.text import Text
 
@@ -67,25 +68,85 @@ def test_a_citation_names_what_is_known(fields: dict[str, Any], citation: str) -
     assert search.citation(Hit.model_validate(hit(**fields))) == citation
 
 
-def marked(question: str, text: str) -> list[str]:
-    passage = search._passage(Hit.model_validate(hit(text=text)), question)
-    assert isinstance(passage, Text)
-    return [passage.plain[span.start : span.end] for span in passage.spans]
+LONG = "Old text. Messages go\nto the dead-letter queue. More of it."
 
 
-def test_the_question_s_words_are_marked_with_their_endings() -> None:
-    text = "Deletes and deleted; undelete. A DOCUMENT is a document."
-    assert marked("how do I delete a document?", text) == [
-        "Deletes",
-        "deleted",
-        "DOCUMENT",
-        "document",
-    ]
+def snippet(start: int, end: int, *marks: tuple[int, int]) -> dict[str, Any]:
+    highlights = [{"start": a, "end": b} for a, b in marks]
+    return {"text": LONG[start:end], "start": start, "end": end, "highlights": highlights}
 
 
-@pytest.mark.parametrize("question", ["what is it?", "(*+?[", ""])
-def test_a_question_of_common_words_or_signs_marks_nothing(question: str) -> None:
-    assert marked(question, "it is (*+?[ what it is") == []
+def passage(full: bool = False, **fields: Any) -> Text:
+    return search._passage(Hit.model_validate(hit(text=LONG, **fields)), full)
+
+
+def marked(text: Text) -> list[str]:
+    return [text.plain[span.start : span.end] for span in text.spans if span.style]
+
+
+def test_the_snippet_is_shown_flowing_and_marked_with_dots_where_the_passage_goes_on() -> None:
+    shown = passage(snippet=snippet(10, 47, (0, 8), (31, 36)))
+    assert shown.plain == "… Messages go to the dead-letter queue. …"
+    assert marked(shown) == ["Messages", "queue"]
+    assert passage(snippet=snippet(0, len(LONG))).plain == LONG.replace("\n", " ")
+
+
+def test_the_whole_passage_is_shown_and_marked_if_asked_for() -> None:
+    highlights = [{"start": 10, "end": 18}, {"start": 57, "end": 61}]
+    shown = passage(full=True, snippet=snippet(10, 20), highlights=highlights)
+    assert shown.plain == LONG
+    assert marked(shown) == [LONG[10:18], LONG[57:61]]
+    assert passage().plain == LONG
+
+    api = FakeApi(hits=[hit(text=LONG, snippet=snippet(10, 20))])
+    assert "Old text." in run(outside(api), "search", "messages", "--full").stdout
+    assert api.bodies[0]["explain"] is True
+    assert "Old text." not in run(outside(api), "search", "messages").stdout
+
+
+def test_a_mark_stays_in_its_place_where_control_characters_are_left_out() -> None:
+    text = "\x1b[31mred \x00apple"
+    cut = {"text": text, "start": 0, "end": len(text), "highlights": [{"start": 10, "end": 15}]}
+    shown = search._passage(Hit.model_validate(hit(text=text, snippet=cut)), False)
+    assert shown.plain == "[31mred apple"
+    assert marked(shown) == ["apple"]
+
+
+def test_reranking_is_done_if_asked_for() -> None:
+    api = FakeApi()
+    run(outside(api), "search", "what?")
+    run(outside(api), "search", "what?", "--rerank")
+    assert "rerank" not in api.bodies[0]
+    assert api.bodies[1]["rerank"] is True
+
+
+def test_notes_of_the_search_come_before_its_hits() -> None:
+    answer = {"hits": [hit()], "notes": ["No keyword\x1b was found."], "legs": {"bm25": 0}}
+    api = FakeApi(override=lambda request: query_answer(request, answer))
+    stdout = run(outside(api), "search", "what?").stdout
+    assert stdout.index("No keyword was found.") < stdout.index("operations.pdf")
+
+
+def test_explain_shows_what_matched_which_leg_was_empty_and_what_reranked() -> None:
+    found = hit(
+        legs={"dense": {"rank": 1, "score": 0.5}},
+        rerank={"rank": 2, "score": 0.25},
+        matched_terms=["dead", "queue"],
+    )
+    answer = {"hits": [found, hit(2, matched_terms=[])], "legs": {"dense": 9, "bm25": 0}}
+    answer["reranker"] = "overlap"
+    api = FakeApi(override=lambda request: query_answer(request, answer))
+    stdout = run(outside(api), "search", "what?", "--explain").stdout
+    assert "dense #1 0.500  rerank #2 0.250" in stdout
+    assert "matched: dead, queue" in stdout
+    assert "matched: no word of the question" in stdout
+    assert "candidates: dense 9, bm25 0" in stdout
+    assert "reranked by overlap" in stdout
+    assert "matched" not in run(outside(api), "search", "what?").stdout
+
+
+def query_answer(request: httpx.Request, answer: Any) -> httpx.Response | None:
+    return httpx.Response(200, json=answer) if request.url.path.endswith("/query") else None
 
 
 def test_a_passage_cannot_send_escape_sequences_or_markup() -> None:

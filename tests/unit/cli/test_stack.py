@@ -10,6 +10,7 @@ import pytest
 
 from ragline.cli.outside import Outside
 from ragline.domain.errors import SetupError
+from ragline.embedding.model import Card
 from tests.unit.cli.fakes import FakeApi, FakeCloud, FakeLocal, outside, run
 
 
@@ -45,6 +46,20 @@ def test_up_prepares_the_model_starts_the_cloud_and_deploys(project: Path) -> No
         "stack": "ragline-dev",
         "outputs": {"ApiId": "abc", "ApiStage": "live", "ApiKeyId": "k1"},
     }
+
+
+def test_up_deploys_the_model_in_a_folder(project: Path) -> None:
+    local, folder = FakeLocal(), project / "another"
+    folder.mkdir()
+    refused = run(world(project, local), "up", "--model", str(folder))
+    assert refused.exit_code == 3
+    assert "does not hold an embedding model" in refused.stderr
+    assert local.calls == []
+    card = Card("mine", "int8", 8, 64, "mine-1-int8", "", "")
+    (folder / "model.json").write_text(card.to_json())
+    assert run(world(project, local), "up", "--model", str(folder)).exit_code == 0
+    assert local.calls[-1][4]["ModelDir"] == str(folder.resolve())
+    assert not any(call[0] == "model" for call in local.calls)
 
 
 def test_up_takes_a_port_a_stack_and_keep(project: Path) -> None:

@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ragline.embedding.graph import WEIGHT_LIMIT, build
+from ragline.embedding.graph import build
 from ragline.embedding.model import GRAPH_FILE, Precision
-from tests.unit.embedding.bert_oracle import exact, forward
+from ragline.embedding.operators import WEIGHT_LIMIT
+from tests.unit.embedding.bert_oracle import exact, forward, hidden_states
 
 Tensors = dict[str, NDArray[np.float32]]
 IDS = [[2, 3], [2, 4, 5, 6, 14, 3], [2, *range(4, 14), *range(4, 14), 1, 1, 1, 3]]
 
 
-def run(folder: Path, ids: list[int]) -> NDArray[np.float32]:
+def run(folder: Path, ids: list[int], output: str = "embedding") -> NDArray[np.float32]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(folder / GRAPH_FILE)
-    [vector] = session.run(None, {"input_ids": np.array(ids, np.int64)})
+    [vector] = session.run([output], {"input_ids": np.array(ids, np.int64)})
     assert isinstance(vector, np.ndarray)
     return vector
 
@@ -35,6 +36,16 @@ def test_the_int8_graph_stays_close_to_bert(
     ids: list[int], tensors: Tensors, prepared: dict[Precision, Path]
 ) -> None:
     assert run(prepared["int8"], ids) @ forward(exact(tensors), ids) > 0.995
+
+
+@pytest.mark.parametrize("ids", IDS)
+def test_the_second_output_is_each_token_in_its_context(
+    ids: list[int], tensors: Tensors, prepared: dict[Precision, Path]
+) -> None:
+    expected = hidden_states(exact(tensors), ids, [0] * len(ids))
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(run(prepared["fp32"], ids, "tokens"), expected, atol=2e-6)
+    assert np.sum(run(prepared["int8"], ids, "tokens") * expected, axis=1).min() > 0.98
 
 
 def test_int8_products_cannot_overflow_the_16_bits_that_older_processors_add_them_in(

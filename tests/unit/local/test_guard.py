@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from ragline.local.guard import (
     IDENTITY_PATH,
-    MOST_SPLITTERS,
+    MOST_AT_ONCE,
     Message,
     Receive,
     Scope,
     Send,
     guarded,
     paced,
+    queued,
     refusal,
     splitters_at_work,
 )
@@ -137,12 +138,12 @@ def passes(scope: Scope, counts: list[int], seconds: float = 5) -> int:
 
 def test_an_upload_waits_until_fewer_documents_are_being_split() -> None:
     put = {"type": "http", "method": "PUT", "path": "/documents/uploads/default/c/d/a.md"}
-    assert passes(put, [MOST_SPLITTERS, MOST_SPLITTERS + 3, MOST_SPLITTERS - 1]) == 3
+    assert passes(put, [MOST_AT_ONCE, MOST_AT_ONCE + 3, MOST_AT_ONCE - 1]) == 3
 
 
 def test_an_upload_never_waits_for_ever() -> None:
     put = {"type": "http", "method": "PUT", "path": "/documents/uploads/default/c/d/a.md"}
-    assert passes(put, [MOST_SPLITTERS] * 100, seconds=0.12) < 10
+    assert passes(put, [MOST_AT_ONCE] * 100, seconds=0.12) < 10
 
 
 @pytest.mark.parametrize(
@@ -151,9 +152,40 @@ def test_an_upload_never_waits_for_ever() -> None:
 def test_what_the_functions_write_and_what_anyone_reads_is_never_paced(
     method: str, path: str
 ) -> None:
-    assert passes({"type": "http", "method": method, "path": path}, [MOST_SPLITTERS]) == 0
+    assert passes({"type": "http", "method": method, "path": path}, [MOST_AT_ONCE]) == 0
 
 
 def test_only_splitters_are_counted() -> None:
     in_flight = {"000000000000:us-east-1:ragline-dev-splitter": 3, "0:us-east-1:x-embedder": 9}
     assert splitters_at_work(in_flight) == 3
+
+
+def test_requests_of_an_api_take_turns_and_the_calls_of_its_function_do_not_wait_for_one() -> None:
+    """Else a function that serves a request would wait for its own request to end."""
+    api = {"type": "http", "path": "/restapis/a/live/_user_request_/api/v2/query"}
+    busy, most, served = 0, 0, 0
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal busy, most, served
+        if scope is api:
+            busy += 1
+            most = max(most, busy)
+            await behind({"type": "http", "path": "/documents/index/a"}, receive, send)
+            busy -= 1
+        else:
+            await asyncio.sleep(0)
+            served += 1
+
+    async def nothing() -> Message:
+        return {}
+
+    async def send(_: Message) -> None:
+        return None
+
+    async def many() -> None:
+        requests = (behind(api, nothing, send) for _ in range(3 * MOST_AT_ONCE))
+        await asyncio.wait_for(asyncio.gather(*requests), 5)
+
+    behind = queued(app)
+    asyncio.run(many())
+    assert (most, served) == (MOST_AT_ONCE, 3 * MOST_AT_ONCE)

@@ -79,6 +79,7 @@ def test_an_image_function_becomes_a_zip_with_its_siblings_layers() -> None:
             "Runtime": "python3.13",
             "Layers": [{"Ref": "Core"}],
             "Timeout": 9,
+            "Environment": {"Variables": packaging.NOT_HERE},
         },
     }
 
@@ -178,6 +179,8 @@ def test_the_pipelines_own_template_becomes_one_of_zips_only() -> None:
         assert function["Properties"]["CodeUri"].startswith("s3://")
         assert function["Properties"]["Layers"] == [{"Ref": "CoreLayer"}]
         assert "PackageType" not in function["Properties"]
+        variables = function["Properties"]["Environment"]["Variables"]
+        assert variables == {"POWERTOOLS_TRACE_DISABLED": "true"}
     layer = unzipped(made["CoreLayer"])
     assert "python/ragline/domain/errors.py" in layer
     assert set(local["Outputs"]) == set(body["Outputs"])

@@ -4,7 +4,9 @@ A chunk never crosses a heading. Within a section it holds whole paragraphs whil
 paragraph longer than a chunk is cut between sentences, a sentence between words, and a run without
 spaces anywhere. Tables are cut between rows and every piece repeats the table's header.
 
-Time is linear: text is tokenized in windows, once to measure and once to check each chunk.
+Time is linear: text is tokenized in windows, once to measure and once to check each chunk. The
+check is left out where the tokens of the parts are sure to add up: the tokenizer takes each word by
+itself (``by_word``), and the chunk begins and ends between words.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ _BOUNDARY = re.compile(
     r"|[。！？｡][\"'”’」』）]*"
 )
 _LINE = re.compile(r"\n+")
+_APART = frozenset(" \n\t\r")
+"""White space that every tokenizer takes for that; others see control characters in some of it."""
 
 
 def extracted_text(extraction: Extraction) -> str:
@@ -69,11 +73,16 @@ def chunk(
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """A span that is kept whole if at all possible; ``starts`` are its tokens' positions."""
+    """A span that is kept whole if at all possible; ``starts`` are its tokens' positions.
+
+    ``sound``: they are those that it has in the whole text, for what was tokenized with it was not
+    cut within a word.
+    """
 
     start: int
     end: int
     starts: Sequence[int]
+    sound: bool = True
 
     @property
     def weight(self) -> int:
@@ -93,11 +102,16 @@ class _Piece:
 
 @dataclass(slots=True)
 class _Open:
-    """The chunk being filled. ``tail`` are its units from the block that is being cut."""
+    """The chunk being filled. ``tail`` are its units from the block that is being cut.
+
+    ``tokens`` and ``sound`` as its units have them, all together.
+    """
 
     start: int = -1
     end: int = -1
     weight: int = 0
+    tokens: int = 0
+    sound: bool = True
     page: int | None = None
     page_end: int | None = None
     only_headings: bool = True
@@ -112,6 +126,8 @@ class _Cutter:
     def __init__(self, text: str, tokenizer: Tokenizer, limit: int, overlap: int) -> None:
         self._text = text
         self._tokenizer = tokenizer
+        self._by_word: bool = getattr(tokenizer, "by_word", False)
+        self._measured_last: tuple[int, int, Sequence[int]] = (0, 0, ())
         self._limit = limit
         self._overlap = overlap
         self._path: list[tuple[int, str]] = []
@@ -181,7 +197,17 @@ class _Cutter:
         kept = [one for one in kept if one.start > self._last_start]
         if kept:
             held = _weight(sum(len(one.starts) for one in kept), kept[-1].end - kept[0].start)
-            self._open = _Open(kept[0].start, kept[-1].end, held, page, page, False, kept)
+            self._open = _Open(
+                kept[0].start,
+                kept[-1].end,
+                held,
+                sum(len(one.starts) for one in kept),
+                all(one.sound for one in kept),
+                page,
+                page,
+                False,
+                kept,
+            )
 
     def _last_words(self, unit: _Unit, room: int) -> _Unit | None:
         first = len(unit.starts) - room
@@ -193,7 +219,7 @@ class _Cutter:
             start = space.end() if space else _unmarked(self._text, start, unit.end)
         start, end = self._trimmed(start, unit.end)
         starts = unit.starts[bisect_left(unit.starts, start) :]
-        return _Unit(start, end, starts) if start < end else None
+        return _Unit(start, end, starts, unit.sound) if start < end else None
 
     def _table(self, block: Block, position: int, start: int, end: int) -> Iterator[_Piece]:
         """Whole if it fits, else rows; later pieces repeat the header if it leaves them room."""
@@ -238,6 +264,8 @@ class _Cutter:
             current.start = unit.start
         current.end = unit.end
         current.weight += unit.weight
+        current.tokens += len(unit.starts)
+        current.sound = current.sound and unit.sound
         current.page = current.page or block.page
         current.page_end = block.page or current.page_end
         current.only_headings = current.only_headings and heading
@@ -252,6 +280,10 @@ class _Cutter:
 
         Most tokenizers never need that; some count a word otherwise next to another.
         """
+        if not header and self._adds_up(current, start, end):
+            self._last_start = start
+            yield self._piece(current, start, end, self._text[start:end], current.tokens)
+            return
         while start < end:
             stop, limit = end, self._limit
             text = header + self._text[start:stop]
@@ -263,26 +295,40 @@ class _Cutter:
                 starts = self._token_starts(text)
                 limit = max(1, limit * 3 // 4)
             self._last_start = start
-            yield _Piece(
-                text,
-                len(starts),
-                start,
-                stop,
-                tuple(title for _, title in self._path),
-                current.page,
-                current.page_end,
-            )
+            yield self._piece(current, start, stop, text, len(starts))
             start = self._trimmed(stop, end)[0]
+
+    def _adds_up(self, current: _Open, start: int, end: int) -> bool:
+        """Whether the span's tokens are those of its units: it has its words whole."""
+        if not (self._by_word and current.sound and current.tokens <= self._limit):
+            return False
+        return self._apart(start) and self._apart(end)
+
+    def _apart(self, position: int) -> bool:
+        """Whether no word goes on across this position, for sure."""
+        around = self._text[max(position - 1, 0) : position + 1]
+        return not 0 < position < len(self._text) or not _APART.isdisjoint(around)
+
+    def _piece(self, current: _Open, start: int, end: int, text: str, tokens: int) -> _Piece:
+        path = tuple(title for _, title in self._path)
+        return _Piece(text, tokens, start, end, path, current.page, current.page_end)
 
     def _whole(self, start: int, end: int) -> _Unit | None:
         """The span as one unit; None if no chunk can hold it."""
         if end - start > self._limit * _CHARS_PER_TOKEN:
             return None
-        starts = [start + one for one in self._token_starts(self._text[start:end])]
+        starts = self._starts(start, end)
         return _Unit(start, end, starts) if len(starts) <= self._limit else None
 
     def _measured(self, text: str) -> int:
         return _weight(len(self._token_starts(text)), len(text)) if text else 0
+
+    def _starts(self, start: int, end: int) -> Sequence[int]:
+        """Where the span's tokens start. What no chunk can hold whole is asked for twice."""
+        if self._measured_last[:2] != (start, end):
+            starts = [start + one for one, _ in self._tokenizer.offsets(self._text[start:end])]
+            self._measured_last = (start, end, starts)
+        return self._measured_last[2]
 
     def _token_starts(self, text: str) -> list[int]:
         return [start for start, _ in self._tokenizer.offsets(text)]
@@ -293,20 +339,22 @@ class _Cutter:
         """Sentences (or lines) of a span, none heavier than ``limit``."""
         while start < end:
             stop = self._window_end(start, end)
-            starts = [start + one for one in self._token_starts(self._text[start:stop])]
+            starts = self._starts(start, stop)
+            sound = self._apart(start) and self._apart(stop)
             cuts = [found.end() for found in boundary.finditer(self._text, start, stop)]
             for cut in [*cuts, stop]:
-                unit = self._unit(start, cut, starts)
+                unit = self._unit(start, cut, starts, sound)
                 if unit is not None:
                     yield from self._divided(unit, limit)
                 start = cut
             start = stop
 
-    def _unit(self, start: int, end: int, starts: Sequence[int]) -> _Unit | None:
+    def _unit(self, start: int, end: int, starts: Sequence[int], sound: bool) -> _Unit | None:
         start, end = self._trimmed(start, end)
         if start >= end:
             return None
-        return _Unit(start, end, starts[bisect_left(starts, start) : bisect_left(starts, end)])
+        own = starts[bisect_left(starts, start) : bisect_left(starts, end)]
+        return _Unit(start, end, own, sound)
 
     def _window_end(self, start: int, end: int) -> int:
         """Where to stop tokenizing at once: after a line, a sentence, a word, or anywhere."""
@@ -332,7 +380,7 @@ class _Cutter:
             following = bisect_left(starts, stop, first)
             piece_start, piece_end = self._trimmed(start, stop)
             if piece_start < piece_end:
-                yield _Unit(piece_start, piece_end, starts[first:following])
+                yield _Unit(piece_start, piece_end, starts[first:following], unit.sound)
             start, first = stop, following
 
     def _gap(self, start: int, stop: int) -> int:

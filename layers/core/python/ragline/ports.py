@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 
 class Tokenizer(Protocol):
-    """The embedding model's own tokenizer."""
+    """The embedding model's own tokenizer.
+
+    One that says ``by_word: bool`` of itself, and says True, gives every word between white space
+    the tokens that it has by itself: then the counts of parts add up, and are not checked.
+    """
 
     def offsets(self, text: str) -> Sequence[tuple[int, int]]:
         """The character span ``(start, end)`` of each token, special tokens left out."""
@@ -39,10 +43,19 @@ class Embedder(Protocol):
     def dimensions(self) -> int: ...
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """``(len(texts), dimensions)`` float32, each row of Euclidean length 1.
+        """Passages: ``(len(texts), dimensions)`` float32, each row of Euclidean length 1.
 
         Texts longer than the model reads are truncated to its window.
         """
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """A query: ``(dimensions,)`` float32 of length 1. Some models read it unlike a passage.
+
+        It may be shared with other callers: not to be written to.
+        """
+
+    def fluency(self, text: str) -> float:
+        """How well the model reads the language of a text: 0 not at all, 1 as its own."""
 
 
 class Objects(Protocol):
@@ -109,8 +122,8 @@ class VectorIndex(Protocol):
         generation ``keep``. Idempotent."""
 
     def optimize(self, partition: Partition) -> None:
-        """Housekeeping, if it is due; only speed and cost depend on it. It may take long and never
-        raises: call it when all that was written is recorded."""
+        """Housekeeping, if it is due; only speed and cost depend on it. It never raises and returns
+        within a minute: call it when all that was written is recorded."""
 
     def dense(
         self, partition: Partition, vector: NDArray[np.float32], limit: int, where: Filter
@@ -142,6 +155,9 @@ class Indexes(Protocol):
     def fingerprints(self, partition: Partition) -> list[str]:
         """The models whose vectors of this partition were ever written, sorted."""
 
+    def partitions(self) -> list[Partition]:
+        """Those that were ever written with vectors of any model, sorted."""
+
     def drop(self, partition: Partition, fingerprint: str) -> None:
         """Remove all that is kept of a partition's rows of one model; none is no error."""
 
@@ -152,6 +168,10 @@ class Reranker(Protocol):
     @property
     def name(self) -> str:
         """What it is, with its model; shown to people."""
+
+    @property
+    def weight(self) -> float:
+        """Its share in the final order, 0 to 1; the rest is the legs'."""
 
     def scores(self, query: str, passages: Sequence[str]) -> Sequence[float]:
         """One score a passage, higher is better; comparable within one call only."""
@@ -219,6 +239,12 @@ class Ledger(Protocol):
         """Record, once, that range ``number`` (from 0) was cut into ``chunks`` chunks.
 
         Status becomes ``processing`` when this was the last range and there are chunks.
+        """
+
+    def record_whole(self, document: Document, chunks: int, pages: int) -> Document | None:
+        """Record, once, that the generation was cut whole: planned as one range, which is done.
+
+        Returns the document as it is then; one that no longer wants the generation is left alone.
         """
 
     def record_chunks(

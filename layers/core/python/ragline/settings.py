@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -24,6 +25,13 @@ class Settings(BaseSettings):
 
     model_dir: Path = Path("/opt/model")
 
+    reranker: Literal["none", "late-interaction", "cross-encoder", "bedrock"] = "late-interaction"
+    """What reranks where a query asks for it."""
+    reranker_dir: Path = Path("/opt/model/reranker")
+    """Where the prepared cross-encoder is."""
+    reranker_model_arn: str = ""
+    """Bedrock's; it is called in the region that it names."""
+
     max_file_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
     max_pages: int = Field(default=5_000, ge=1)
     max_chunks: int = Field(default=100_000, ge=1)
@@ -31,6 +39,15 @@ class Settings(BaseSettings):
     chunk_tokens: int = Field(default=256, ge=16, le=256)
     chunk_overlap_tokens: int = Field(default=32, ge=0, le=128)
     upload_expires_seconds: int = Field(default=3_600, ge=60, le=604_800)
+
+    index_store: Literal["lancedb", "pinecone"] = "lancedb"
+    """Where the vector indexes are: in the documents bucket, or with Pinecone."""
+    index_replica_bytes: int = Field(default=400 * 1024 * 1024, ge=0)
+    """Room for copies of the index in the function's ephemeral storage (512 MB); 0 keeps none."""
+    pinecone_host: str = ""
+    """The index's own address, as Pinecone's console shows it."""
+    pinecone_secret_arn: str = ""
+    """The secret that holds the API key."""
 
     cors_origins: str = ""
     """Web origins that browsers may call the API from, separated by commas; none by default."""

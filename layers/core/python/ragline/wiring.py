@@ -13,19 +13,32 @@ from ragline.settings import settings
 __all__ = [
     "embedder",
     "index",
+    "indexes",
     "ledger",
     "limits",
     "model",
     "objects",
     "queues",
+    "reranker",
     "settings",
     "sqs",
     "tokenizer",
 ]
 
 if TYPE_CHECKING:
+    from ragline.adapters.lance_replica import Replica
     from ragline.embedding.model import Card
-    from ragline.ports import Embedder, Ledger, Objects, Queues, Tokenizer, VectorIndex
+    from ragline.embedding.onnx import OnnxEmbedder
+    from ragline.ports import (
+        Embedder,
+        Indexes,
+        Ledger,
+        Objects,
+        Queues,
+        Reranker,
+        Tokenizer,
+        VectorIndex,
+    )
     from ragline.usecases.cut import Limits
 
 
@@ -82,18 +95,77 @@ def queues() -> Queues:
 
 
 @cache
-def index() -> VectorIndex:
-    from ragline.adapters.lancedb_index import LanceIndex, storage_options
+def indexes() -> Indexes:
+    if settings().index_store == "pinecone":
+        return _pinecone()
+    from ragline.adapters.lancedb_index import LanceIndexes, storage_options
 
     options = storage_options(settings().aws_endpoint_url, settings().aws_region)
-    return LanceIndex(f"s3://{settings().documents_bucket}/index", storage_options=options)
+    uri = f"s3://{settings().documents_bucket}/index"
+    return LanceIndexes(uri, storage_options=options, replica=_replica())
+
+
+def _replica() -> Replica | None:
+    """Where queries read copies of the index; None if the setting allows no bytes for it."""
+    if not settings().index_replica_bytes:
+        return None
+    from ragline.adapters.lance_files import S3Files
+    from ragline.adapters.lance_replica import Replica, own_folder
+
+    bucket = settings().documents_bucket
+    files = S3Files(client("s3"), bucket, "index")
+    return Replica(files, own_folder(bucket), settings().index_replica_bytes)
+
+
+def _pinecone() -> Indexes:
+    from ragline.adapters.pinecone_index import PineconeIndexes
+    from ragline.adapters.pinecone_key import api_key, check_place
+
+    host, secret = settings().pinecone_host, settings().pinecone_secret_arn
+    check_place(host, secret)
+    return PineconeIndexes(
+        host, lambda: api_key(secret, client=client("secretsmanager")), secret=secret
+    )
+
+
+def index() -> VectorIndex:
+    """That of the deployed embedding model."""
+    return indexes().of(model().fingerprint)
+
+
+def embedder() -> Embedder:
+    return _onnx_embedder()
 
 
 @cache
-def embedder() -> Embedder:
+def _onnx_embedder() -> OnnxEmbedder:
     from ragline.embedding.onnx import OnnxEmbedder
 
     return OnnxEmbedder(settings().model_dir)
+
+
+@cache
+def reranker() -> Reranker | None:
+    """What the setting names; None if there is to be none.
+
+    Raises:
+        SetupError: the setting names a model that is not there.
+    """
+    match settings().reranker:
+        case "late-interaction":
+            from ragline.reranking.late_interaction import LateInteraction
+
+            return LateInteraction(_onnx_embedder())
+        case "cross-encoder":
+            from ragline.reranking.cross_encoder import CrossEncoder
+
+            return CrossEncoder(settings().reranker_dir)
+        case "bedrock":
+            from ragline.reranking.bedrock import BedrockReranker, bedrock_client
+
+            arn = settings().reranker_model_arn
+            return BedrockReranker(bedrock_client(arn), arn)
+    return None
 
 
 @cache

@@ -41,6 +41,7 @@ _BY_CODE: dict[str, type[RaglineError]] = {
             "RequestLimitExceeded",
             "RequestThrottled",
             "RequestThrottledException",
+            "ServiceQuotaExceededException",
             "SlowDown",
             "ThrottledException",
             "Throttling",
@@ -66,9 +67,12 @@ _BY_CODE: dict[str, type[RaglineError]] = {
     ),
     **dict.fromkeys(
         (
+            "BadGatewayException",
+            "DependencyFailedException",
             "InternalError",
             "InternalFailure",
             "InternalServerError",
+            "InternalServerException",
             "RequestTimeout",
             "RequestTimeoutException",
             "ServiceUnavailable",

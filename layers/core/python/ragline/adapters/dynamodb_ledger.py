@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ragline.adapters import dynamodb_items as items
 from ragline.adapters import dynamodb_writes as writes
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 _STATE = ("status", "generation", "sequencer", "delete_requested")
 """What every rule looks at; rules that look at counts guard those as well."""
+
+Guess: TypeAlias = ChunkState | Literal["read"] | None
+"""Where chunks are, unread: in that state, not recorded yet (None), or not to be guessed."""
 
 TERMINAL_OR_IDLE = sorted({*TERMINAL, Status.AWAITING_UPLOAD})
 """Statuses in which no chunk is made pending: nobody would take it up."""
@@ -83,6 +86,8 @@ class DynamoLedger(Upkeep):
             document.partition.tenant,
             document.document_id,
             lambda old: lifecycle.identified(old, document.generation, checksum, self._now()),
+            guard=(*_STATE, "checksum"),
+            known=document,
         )
 
     def plan_ranges(self, document: Document, ranges: int, pages: int) -> None:
@@ -91,6 +96,7 @@ class DynamoLedger(Upkeep):
             document.document_id,
             lambda old: lifecycle.planned(old, document.generation, ranges, pages, self._now()),
             guard=(*_STATE, "ranges_total"),
+            known=document,
         )
 
     def settle(
@@ -140,6 +146,25 @@ class DynamoLedger(Upkeep):
             lambda old: lifecycle.split(old, document.generation, self._now()),
         )
 
+    def record_whole(self, document: Document, chunks: int, pages: int) -> Document | None:
+        """As the port says: in one transaction, where nothing of the generation is recorded yet."""
+        # As if it had been repaired once: a change of status ends that, and whether there is such
+        # an attribute to remove is not known here, nor does it matter.
+        old, now = Record(document, repairs=1), self._now()
+        new = lifecycle.cut_whole(old, document.generation, chunks, pages, now)
+        if new is not None:
+            raw, item = items.meta_item(old), items.meta_item(new)
+            guard = (*_STATE, *items.COUNTS)
+            meta = writes.update_unchanged(self._table.name, raw, item, guard)
+            place = writes.put_absent(
+                self._table.name, items.range_item(document, 0, chunks, pages, now)
+            )
+            if self._table.transact([{"Update": meta}, {"Put": place}]) == "done":
+                return new.document
+        self.plan_ranges(document, 1, pages)
+        self.record_range(document, 0, chunks, pages)
+        return self.get(document.partition.tenant, document.document_id)
+
     def record_chunks(
         self,
         document: Document,
@@ -149,8 +174,9 @@ class DynamoLedger(Upkeep):
     ) -> None:
         wanted = sorted(set(ordinals))
         step = TRANSACTION - 1  # META is one of them
+        guess = _guess(document, len(wanted), state)
         for start in range(0, len(wanted), step):
-            if not self._advance(document, wanted[start : start + step], state, reason):
+            if not self._advance(document, wanted[start : start + step], state, reason, guess):
                 return
 
     def claim_content(
@@ -302,12 +328,17 @@ class DynamoLedger(Upkeep):
         guard: Sequence[str] = _STATE,
         first: Callable[[], None] | None = None,
         whole: bool = False,
+        known: Document | None = None,
     ) -> tuple[Record | None, Record | None]:
         """Read META, ask the rule, write if nothing in ``guard`` changed meanwhile, else again.
 
         Returns what was read and what the rule made of it (None: refused). ``first`` is done
         before a write. ``whole`` replaces the item, else only what the rule changed is written.
+        ``known`` is what the caller read a moment ago: it is tried before anything is read (and
+        nothing is returned of it), where the rule moves nothing of a record but its document.
         """
+        if known is not None and self._moved_on(known, rule, guard):
+            return None, None
         for _ in self._table.backoff.attempts():
             raw = self._table.get(items.document_pk(tenant, document_id), items.META)
             old = items.read_record(raw) if raw else None
@@ -326,14 +357,36 @@ class DynamoLedger(Upkeep):
                 return old, new
         raise WriteConflict(f"document {document_id} keeps changing.")
 
-    def _advance(
-        self, document: Document, ordinals: Sequence[int], state: ChunkState, reason: Reason | None
+    def _moved_on(
+        self, known: Document, rule: Callable[[Record | None], Record | None], guard: Sequence[str]
     ) -> bool:
-        """Move the chunks of one transaction; False if their generation is unwanted."""
+        """Write what the rule makes of what is known; False if it has to be read after all."""
+        old = Record(known)
+        new = rule(old)
+        if new is None or new == old:
+            return False
+        raw, item = items.meta_item(old), items.meta_item(new)
+        return self._table.update(writes.update_unchanged(self._table.name, raw, item, guard))
+
+    def _advance(
+        self,
+        document: Document,
+        ordinals: Sequence[int],
+        state: ChunkState,
+        reason: Reason | None,
+        guess: Guess = "read",
+    ) -> bool:
+        """Move the chunks of one transaction; False if their generation is unwanted.
+
+        A ``guess`` of where they are is tried first: the conditions of the writes prove it.
+        """
         last: Written = "conflict"
         name, cause = self._table.name, reason if state is ChunkState.FAILED else None
-        for _ in self._table.backoff.attempts():
-            present = self._states(document, ordinals)
+        for attempt in self._table.backoff.attempts():
+            if guess == "read" or attempt:
+                present = self._states(document, ordinals)
+            else:
+                present = dict.fromkeys(ordinals, guess) if guess else {}
             moving = lifecycle.advancing(present, ordinals, state)
             if not moving:
                 return True
@@ -413,6 +466,19 @@ class DynamoLedger(Upkeep):
                     "ExpressionAttributeValues": {":fields": {"SS": added}},
                 }
             )
+
+
+def _guess(document: Document, chunks: int, state: ChunkState) -> Guess:
+    """Where so many chunks are that go to ``state``: told by the counts if there are so many there.
+
+    A wrong guess costs the writes of a cancelled transaction, where reading first costs one read a
+    chunk; so what was most likely done before, as by an earlier delivery, is read.
+    """
+    counts = document.progress
+    if state is ChunkState.INDEXED and counts.embedded >= chunks:
+        return ChunkState.EMBEDDED
+    pending = counts.chunks_total - counts.embedded - counts.indexed - counts.failed
+    return None if state is ChunkState.EMBEDDED and pending >= chunks else "read"
 
 
 def _gave_up(document: Document, last: Written) -> Throttled | WriteConflict:

@@ -21,13 +21,17 @@ COLUMNS = (
     "page_end",
     "headings",
     "text",
+    "context",
     "span_start",
     "span_end",
     "tokens",
     "filename",
     "metadata",
 )
-"""What a candidate is made of; ``tags`` and ``vector`` are only searched, never read."""
+"""What a candidate is made of (``context``: where the passage begins in ``text``).
+
+``tags`` and ``vector`` are only searched, never read.
+"""
 
 ENTRY = ("document_id", "generation", "ordinal")
 """What tells a row's chunk."""
@@ -55,6 +59,7 @@ def schema(dimensions: int) -> pa.Schema:
             pa.field("page_end", whole),
             pa.field("headings", texts),
             pa.field("text", text),
+            pa.field("context", whole),
             pa.field("span_start", whole),
             pa.field("span_end", whole),
             pa.field("tokens", whole),
@@ -75,7 +80,9 @@ def to_arrow(rows: Sequence[Row], dimensions: int) -> pa.Table:
     flat = np.concatenate([np.asarray(row.vector, dtype=np.float16) for row in last])
     target = schema(dimensions)
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(flat), dimensions)
-    others = pa.Table.from_pylist([_record(row) for row in last], schema=target.remove(14))
+    others = pa.Table.from_pylist(
+        [_record(row) for row in last], schema=target.remove(target.get_field_index("vector"))
+    )
     return others.append_column(target.field("vector"), vectors)
 
 
@@ -85,7 +92,7 @@ def to_candidate(record: Mapping[str, Any], score: float) -> Candidate:
         generation=record["generation"],
         chunk=Chunk(
             ordinal=record["ordinal"],
-            text=record["text"],
+            text=record["text"][record["context"] :],
             tokens=record["tokens"],
             start=record["span_start"],
             end=record["span_end"],
@@ -135,7 +142,8 @@ def _record(row: Row) -> dict[str, Any]:
         "page": chunk.page,
         "page_end": chunk.page_end,
         "headings": [clean(heading) for heading in chunk.headings],
-        "text": clean(chunk.text),
+        "text": clean(chunk.searched),
+        "context": len(chunk.searched) - len(chunk.text),
         "span_start": chunk.start,
         "span_end": chunk.end,
         "tokens": chunk.tokens,

@@ -145,6 +145,12 @@ class MemoryLedger:
                 lambda old: lifecycle.split(old, document.generation, self._now()),
             )
 
+    def record_whole(self, document: Document, chunks: int, pages: int) -> Document | None:
+        with self._lock:
+            self.plan_ranges(document, 1, pages)
+            self.record_range(document, 0, chunks, pages)
+            return self.get(document.partition.tenant, document.document_id)
+
     def record_chunks(
         self,
         document: Document,

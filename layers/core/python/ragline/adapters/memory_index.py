@@ -1,4 +1,4 @@
-"""A VectorIndex in a dictionary: the fake of the unit tests, and the textbook to rank like."""
+"""Indexes in a dictionary: the fake of the unit tests, and the textbook to rank like."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ragline.domain.chunks import Candidate, Filter, Row
-from ragline.domain.documents import Partition, Scalar
+from ragline.domain.documents import Partition, Scalar, check_name
+from ragline.domain.errors import ModelMismatch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,14 +30,43 @@ _ALONE = r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 _TOKEN = re.compile(rf"{_ALONE}|(?:(?!{_ALONE})[^\W_])+")
 
 
+class MemoryIndexes:
+    """The Indexes of one process."""
+
+    def __init__(self) -> None:
+        self._indexes: dict[str, MemoryIndex] = {}
+
+    def of(self, fingerprint: str) -> MemoryIndex:
+        check_name(fingerprint, "fingerprint")
+        return self._indexes.setdefault(fingerprint, MemoryIndex())
+
+    def fingerprints(self, partition: Partition) -> list[str]:
+        return sorted(name for name, one in self._indexes.items() if partition in one.partitions())
+
+    def partitions(self) -> list[Partition]:
+        """Those that were ever written with vectors of any model, sorted."""
+        found = {partition for one in self._indexes.values() for partition in one.partitions()}
+        return sorted(found, key=lambda one: (one.tenant, one.collection))
+
+    def drop(self, partition: Partition, fingerprint: str) -> None:
+        self.of(fingerprint)._clear(partition)
+
+
 class MemoryIndex:
-    """Exact cosine and Okapi BM25 over every row; nothing is kept between processes."""
+    """Exact cosine and Okapi BM25 over every row; nothing is kept between processes.
+
+    ``ModelMismatch`` if vectors have another length than those of the partition's first upsert.
+    """
 
     def __init__(self) -> None:
         self._partitions: dict[Partition, dict[str, Row]] = {}
+        self._widths: dict[Partition, int] = {}
 
     def upsert(self, partition: Partition, rows: Sequence[Row]) -> None:
         if rows:
+            for row in rows:
+                self._check(partition, row.vector, self._widths.get(partition, rows[0].vector.size))
+            self._widths.setdefault(partition, rows[0].vector.size)
             written = self._partitions.setdefault(partition, {})
             written.update((row.chunk_id, row) for row in rows)
 
@@ -56,13 +86,14 @@ class MemoryIndex:
         self, partition: Partition, vector: NDArray[np.float32], limit: int, where: Filter
     ) -> list[Candidate]:
         rows = self._rows(partition)
+        self._check(partition, vector, self._widths.get(partition, vector.size))
         scored = [(_cosine(row.vector, vector), row) for row in rows if _passes(row, where)]
         return _best(scored, limit)
 
     def bm25(self, partition: Partition, query: str, limit: int, where: Filter) -> list[Candidate]:
         """Scores depend on all rows of the partition, whatever the filter lets through."""
         rows = self._rows(partition)
-        scores = okapi(tokens(query), [Counter(tokens(row.chunk.text)) for row in rows])
+        scores = okapi(tokens(query), [Counter(tokens(row.chunk.searched)) for row in rows])
         pairs = zip(scores, rows, strict=True)
         return _best([(s, row) for s, row in pairs if s > 0 and _passes(row, where)], limit)
 
@@ -77,25 +108,36 @@ class MemoryIndex:
         for row in self._rows(partition):
             yield row.document_id, row.generation, row.chunk.ordinal
 
+    def _clear(self, partition: Partition) -> None:
+        self._partitions.pop(partition, None)
+        self._widths.pop(partition, None)
+
     def _rows(self, partition: Partition) -> list[Row]:
         return list(self._partitions.get(partition, {}).values())
+
+    def _check(self, partition: Partition, vector: NDArray[np.float32], width: int) -> None:
+        if vector.shape != (width,):
+            raise ModelMismatch(
+                f"the index of {partition} holds vectors of {width} numbers, and one of "
+                f"{vector.size} came: index and queries must use the same embedding model."
+            )
 
 
 def okapi(query: Iterable[str], texts: Sequence[Counter[str]]) -> list[float]:
     """The BM25 score of each text (its words counted) for a query; 0 where no word occurs.
 
     Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond (2009), with
-    Lucene's idf, which is never negative.
+    Lucene's idf, which is never negative. A word that the query repeats counts each time.
     """
     lengths = [text.total() for text in texts]
     average = sum(lengths) / len(texts) if any(lengths) else 1.0
     norms = [K1 * (1 - B + B * length / average) for length in lengths]
     scores = [0.0] * len(texts)
-    for term in set(query):
+    for term, times in Counter(query).items():
         having = sum(1 for text in texts if term in text)
         idf = math.log(1 + (len(texts) - having + 0.5) / (having + 0.5))
         for i, text in enumerate(texts):
-            scores[i] += idf * text[term] * (K1 + 1) / (text[term] + norms[i])
+            scores[i] += times * idf * text[term] * (K1 + 1) / (text[term] + norms[i])
     return scores
 
 

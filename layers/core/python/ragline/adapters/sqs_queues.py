@@ -2,14 +2,15 @@
 
 SendMessageBatch succeeds as a whole and fails in parts: entries in ``Failed`` were not sent, and
 are sent again. On the FIFO queue a later message must not overtake one that failed, so a batch
-holds at most one message of each group, and a group goes on only when its message is through.
+holds of each group one message, or upserts of different documents, which may change places; and a
+group goes on only when they are through.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING
 
 from ragline.adapters.aws_errors import of_code, translated
@@ -17,7 +18,7 @@ from ragline.adapters.backoff import Backoff
 from ragline.domain.chunks import Part
 from ragline.domain.documents import Partition
 from ragline.domain.errors import ServiceUnavailable, TransientError
-from ragline.domain.messages import IndexOp, PageWork, PartReady
+from ragline.domain.messages import IndexOp, PageWork, PartReady, Upsert
 from ragline.ports import Backlog
 
 if TYPE_CHECKING:
@@ -63,13 +64,12 @@ class SqsQueues:
         self._send(self._pages_url, [{"Id": "", "MessageBody": body} for body in bodies])
 
     def send_ops(self, ops: Sequence[IndexOp]) -> None:
-        groups: dict[str, list[Entry]] = {}
+        groups: dict[str, list[IndexOp]] = {}
         for op in ops:
-            group = group_id(op.partition)
-            groups.setdefault(group, []).append(_ordered(group, op.model_dump_json()))
-        for turn in range(max(map(len, groups.values()), default=0)):
-            wave = [entries[turn] for entries in groups.values() if turn < len(entries)]
-            self._send(self._index_ops_url, wave)
+            groups.setdefault(group_id(op.partition), []).append(op)
+        turns = [_turns(group, some) for group, some in groups.items()]
+        for wave in zip_longest(*turns, fillvalue=[]):
+            self._send(self._index_ops_url, [entry for entries in wave for entry in entries])
 
     def backlog(self) -> Backlog:
         return Backlog(
@@ -119,6 +119,21 @@ def group_id(partition: Partition) -> str:
 
 def _name(url: str) -> str:
     return f"queue {url.rsplit('/', 1)[-1]}"
+
+
+def _turns(group: str, ops: Sequence[IndexOp]) -> list[list[Entry]]:
+    """One group's messages in their order; those of a turn may be sent at once."""
+    turns: list[list[Entry]] = []
+    at_once: set[str] = set()
+    for op in ops:
+        upserted = op.document_id if isinstance(op, Upsert) else ""
+        if not upserted or upserted in at_once or not at_once:
+            turns.append([])
+            at_once.clear()
+        if upserted:
+            at_once.add(upserted)
+        turns[-1].append(_ordered(group, op.model_dump_json()))
+    return turns
 
 
 def _ordered(group: str, body: str) -> Entry:

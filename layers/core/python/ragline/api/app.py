@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -19,12 +21,18 @@ from ragline.api.boundary import Boundary, Cors
 from ragline.api.dependencies import Dependencies, known_parameters
 from ragline.api.openapi import DocumentedApp
 from ragline.domain.errors import RaglineError
+from ragline.usecases.search import SearchResult
 
 OPENAPI_URL = "/api/v2/openapi.json"
 
 
-def create_app(dependencies: Dependencies) -> FastAPI:
-    """Nothing of ``dependencies`` is called until a request needs it."""
+def create_app(
+    dependencies: Dependencies, *, on_search: Callable[[SearchResult], None] = lambda result: None
+) -> FastAPI:
+    """Nothing of ``dependencies`` is called until a request needs it.
+
+    ``on_search`` is told what every query met, before it is answered: for metrics.
+    """
     app = DocumentedApp(
         title="Ragline",
         version=ragline.__version__,
@@ -40,6 +48,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.dependencies = dependencies
+    app.state.on_search = on_search
     for routes in (routes_system, routes_documents, routes_redrive, routes_query):
         app.include_router(routes.router)
     app.add_exception_handler(RaglineError, problems.on_ragline_error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Request
@@ -9,8 +10,9 @@ from fastapi.routing import APIRoute
 
 from ragline.domain.documents import Partition, check_name
 from ragline.domain.errors import InvalidRequest, SetupError
-from ragline.ports import Embedder, Ledger, Objects, Queues, VectorIndex
+from ragline.ports import Embedder, Indexes, Ledger, Objects, Queues, Reranker, VectorIndex
 from ragline.settings import Settings
+from ragline.usecases.search import SearchResult
 
 DEFAULT_TENANT = "default"
 DEFAULT_COLLECTION = "default"
@@ -40,15 +42,24 @@ class Dependencies(Protocol):
 
     def queues(self) -> Queues: ...
 
-    def index(self) -> VectorIndex: ...
+    def index(self) -> VectorIndex:
+        """That of the deployed model."""
+
+    def indexes(self) -> Indexes: ...
 
     def embedder(self) -> Embedder: ...
+
+    def reranker(self) -> Reranker | None: ...
 
     def model(self) -> Model: ...
 
 
 async def _dependencies(request: Request) -> Dependencies:
     return cast("Dependencies", request.app.state.dependencies)
+
+
+async def _on_search(request: Request) -> Callable[[SearchResult], None]:
+    return cast("Callable[[SearchResult], None]", request.app.state.on_search)
 
 
 async def _tenant(request: Request) -> str:
@@ -80,6 +91,7 @@ async def known_parameters(request: Request) -> None:
 
 Deps = Annotated[Dependencies, Depends(_dependencies)]
 Tenant = Annotated[str, Depends(_tenant)]
+OnSearch = Annotated[Callable[[SearchResult], None], Depends(_on_search)]
 
 
 def partition(tenant: str, collection: str) -> Partition:

@@ -170,11 +170,29 @@ ANSWER: Example = {
             "headings": ["Results", "Revenue"],
             "span": {"start": 1_024, "end": 1_066},
             "metadata": {"year": 2025, "region": "emea"},
+            "snippet": {
+                "text": "Revenue grew by 12 % to 4.1 billion euros.",
+                "start": 0,
+                "end": 42,
+                "highlights": [{"start": 0, "end": 7}],
+            },
             "legs": {"dense": {"rank": 1, "score": 0.71}, "bm25": {"rank": 2, "score": 8.4}},
+            "rerank": {"rank": 1, "score": 7.9},
+            "matched_terms": ["revenue"],
+            "highlights": [{"start": 0, "end": 7}],
         }
     ],
     "legs": {"dense": 100, "bm25": 37},
-    "timings_ms": {"embed": 11.2, "dense": 14.0, "bm25": 9.1, "ledger": 4.3, "total": 31.5},
+    "reranker": "late interaction, all-minilm-l6-v2-1-int8",
+    "notes": [],
+    "timings_ms": {
+        "embed": 11.2,
+        "dense": 14.0,
+        "bm25": 9.1,
+        "ledger": 4.3,
+        "rerank": 180.4,
+        "total": 211.9,
+    },
 }
 HEALTH: Example = {"status": "ok"}
 INFO: Example = {
@@ -182,7 +200,7 @@ INFO: Example = {
     "version": "0.1.0",
     "components": {
         "ledger": {"state": "ok"},
-        "index": {"state": "ok", "rows": 12_408},
+        "index": {"state": "ok", "rows": 12_408, "models": {"all-minilm-l6-v2-1-int8": 12_408}},
         "model": {
             "state": "ok",
             "fingerprint": "all-minilm-l6-v2-1-int8",

@@ -34,6 +34,7 @@ STATUS: Mapping[type[errors.RaglineError], int] = {
     errors.Conflict: 409,
     errors.TooLarge: 413,
     errors.SetupError: 500,
+    errors.ModelMismatch: 409,
     errors.RaglineError: 500,
 }
 """An error that is not listed has the status of its nearest listed ancestor."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from ragline.api import examples, schemas, views
-from ragline.api.dependencies import Deps, Tenant, partition
+from ragline.api.dependencies import Dependencies, Deps, OnSearch, Tenant, partition
 from ragline.api.openapi import answers, request
 from ragline.domain.chunks import Filter
-from ragline.domain.errors import InvalidRequest, TooLarge, UnknownField
+from ragline.domain.errors import InvalidRequest, ModelMismatch, TooLarge, UnknownField
 from ragline.domain.metadata import check_metadata
+from ragline.ports import Reranker
+from ragline.usecases.highlight import highlight
+from ragline.usecases.models import check_model
 from ragline.usecases.search import SearchRequest, search
 
 router = APIRouter(prefix="/api/v2", tags=["search"])
@@ -23,10 +26,13 @@ router = APIRouter(prefix="/api/v2", tags=["search"])
         InvalidRequest,
         UnknownField,
         TooLarge,
+        ModelMismatch,
     ),
     openapi_extra=request(examples.QUERY),
 )
-def query(body: schemas.QueryBody, deps: Deps, tenant: Tenant) -> schemas.QueryAnswer:
+def query(
+    body: schemas.QueryBody, deps: Deps, tenant: Tenant, on_search: OnSearch
+) -> schemas.QueryAnswer:
     """Only what is live is found: a deleted or replaced version is gone at once."""
     asked = SearchRequest(
         partition=partition(tenant, body.collection),
@@ -36,8 +42,29 @@ def query(body: schemas.QueryBody, deps: Deps, tenant: Tenant) -> schemas.QueryA
         where=_filter(body.filters),
         weights=(body.weights.dense, body.weights.bm25),
     )
-    result = search(asked, embedder=deps.embedder(), index=deps.index(), ledger=deps.ledger())
-    return views.answer(result, explain=body.explain)
+    result = search(
+        asked,
+        embedder=deps.embedder(),
+        index=deps.index(),
+        ledger=deps.ledger(),
+        reranker=_reranker(body.rerank, deps),
+    )
+    on_search(result)
+    if not any(result.legs.values()):
+        check_model(asked.partition, deps.embedder().fingerprint, indexes=deps.indexes())
+    seen = highlight(body.asked, [hit.candidate.chunk for hit in result.hits])
+    return views.answer(result, seen, explain=body.explain)
+
+
+def _reranker(wanted: bool, deps: Dependencies) -> Reranker | None:
+    """What the deployment has; it is not even loaded for a query that wants none."""
+    reranker = deps.reranker() if wanted else None
+    if wanted and reranker is None:
+        raise InvalidRequest(
+            "rerank: this deployment has no reranker. Leave it out, or deploy with RERANKER set to "
+            "late-interaction, cross-encoder or bedrock."
+        )
+    return reranker
 
 
 def _filter(filters: schemas.Filters) -> Filter:

@@ -65,9 +65,16 @@ def _ledger(tenant: str, deps: Dependencies) -> schemas.LedgerInfo:
 def _index(asked: Partition | None, deps: Dependencies) -> schemas.IndexInfo:
     if asked is None:
         return schemas.IndexInfo(state="unchecked")
-    rows: list[int] = []
-    state = _state(lambda: rows.append(deps.index().count(asked)))
-    return schemas.IndexInfo(state=state, rows=rows[0] if rows else None)
+    found = schemas.IndexInfo(state="ok")
+
+    def count() -> None:
+        indexes = deps.indexes()
+        found.rows = deps.index().count(asked)
+        names = indexes.fingerprints(asked)
+        found.models = {name: indexes.of(name).count(asked) for name in names}
+
+    found.state = _state(count)
+    return found
 
 
 def _model(deps: Dependencies) -> schemas.ModelInfo:

@@ -10,7 +10,6 @@ from pydantic import (
     ConfigDict,
     Field,
     WithJsonSchema,
-    field_validator,
     model_validator,
 )
 
@@ -309,8 +308,8 @@ class Filters(Body):
 class Weights(Body):
     """How much each leg counts in the fusion."""
 
-    dense: float = Field(1.0, ge=0, le=1_000, allow_inf_nan=False)
-    bm25: float = Field(1.0, ge=0, le=1_000, allow_inf_nan=False)
+    dense: float = Field(0.5, ge=0, le=1_000, allow_inf_nan=False)
+    bm25: float = Field(0.5, ge=0, le=1_000, allow_inf_nan=False)
 
 
 class QueryBody(Body):
@@ -323,15 +322,16 @@ class QueryBody(Body):
     mode: Literal["hybrid", "dense", "bm25"] = "hybrid"
     filters: Filters = Field(default_factory=Filters)
     weights: Weights = Field(default_factory=Weights)
-    rerank: bool = Field(False, description="Not offered yet: only false is accepted.")
-    explain: bool = Field(False, description="Tell each hit's rank and score in each leg.")
-
-    @field_validator("rerank")
-    @classmethod
-    def _no_reranking(cls, value: bool) -> bool:
-        if value:
-            raise ValueError("reranking is not offered yet; leave it out")
-        return value
+    rerank: bool = Field(
+        False,
+        description="Have a model read the question and the best passages together: finer, and "
+        "some tenths of a second slower. Refused where the deployment has no such model.",
+    )
+    explain: bool = Field(
+        False,
+        description="Tell of each hit its rank and score in each leg and in reranking, the words "
+        "of the question that it holds, and where.",
+    )
 
     @model_validator(mode="after")
     def _one_question(self) -> QueryBody:
@@ -345,10 +345,31 @@ class QueryBody(Body):
 
 
 class LegView(BaseModel):
-    """Where one leg put the hit; the score is the leg's own (cosine or BM25)."""
+    """Where one leg, or the reranker, put the hit; the score is its own (cosine, BM25, …)."""
 
     rank: int
     score: float
+
+
+class Mark(BaseModel):
+    """From `start` up to `end`, in Unicode code points from the beginning of the marked text."""
+
+    start: int
+    end: int
+
+
+class SnippetView(BaseModel):
+    """The lines of the passage that hold most of the question's words, or else its first ones.
+
+    `text` is what stands in the hit's `text` from `start` up to `end`, at most 240 characters, and
+    neither begins nor ends with a space. Put an ellipsis before it if `start` > 0, and after it if
+    `end` is less than the length of the hit's `text`.
+    """
+
+    text: str
+    start: int
+    end: int
+    highlights: list[Mark] = Field(description="The question's words in this snippet's `text`.")
 
 
 class HitView(BaseModel):
@@ -364,12 +385,33 @@ class HitView(BaseModel):
     headings: list[str]
     span: Span
     metadata: dict[str, Scalar]
-    legs: dict[str, LegView] | None = Field(None, description="Only with `explain`.")
+    snippet: SnippetView
+    legs: dict[str, LegView] | None = Field(
+        None, description="Only with `explain`: of the legs that found it."
+    )
+    rerank: LegView | None = Field(
+        None, description="Only with `explain`: where the reranker put it, if it read it."
+    )
+    matched_terms: list[str] | None = Field(
+        None,
+        description="Only with `explain`: the question's words that the passage, or else a heading "
+        "above it, holds in some form, as the question has them; pieces of the question where a "
+        "script puts no space between words.",
+    )
+    highlights: list[Mark] | None = Field(
+        None, description="Only with `explain`: where they stand in `text`."
+    )
 
 
 class QueryAnswer(BaseModel):
     hits: list[HitView]
-    legs: dict[str, int] = Field(description="How many candidates each leg returned.")
+    legs: dict[str, int] = Field(
+        description="How many candidates each leg returned; 0 for one that found nothing."
+    )
+    reranker: str | None = Field(description="What ordered the hits last; null if nothing did.")
+    notes: list[str] = Field(
+        description="Sentences for who asked: what this search could not do, and why."
+    )
     timings_ms: dict[str, float]
 
 
@@ -388,7 +430,13 @@ class IndexInfo(BaseModel):
     """Asked only for a `collection`: opening an index takes a while."""
 
     state: State
-    rows: int | None = Field(None, description="Rows of the collection, those of old ones too.")
+    rows: int | None = Field(
+        None,
+        description="Rows of the collection by the deployed model, those of old versions too.",
+    )
+    models: dict[str, int] | None = Field(
+        None, description="Rows of the collection by each model that it was embedded by."
+    )
 
 
 class ModelInfo(BaseModel):

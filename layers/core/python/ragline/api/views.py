@@ -9,9 +9,11 @@ from ragline.domain.chunks import Chunk, chunk_id
 from ragline.domain.documents import Document, Reason
 from ragline.domain.ledger import Failure
 from ragline.usecases.documents import FailedChunks
+from ragline.usecases.fusion import Hit, LegRank
+from ragline.usecases.highlight import Highlight, Snippet
 from ragline.usecases.redrive import RedrivePage
 from ragline.usecases.retry import Retried
-from ragline.usecases.search import Hit, SearchResult
+from ragline.usecases.search import SearchResult
 from ragline.usecases.upload import Registered
 
 
@@ -114,22 +116,24 @@ def chunk(document_id: str, generation: int, found: Chunk) -> schemas.ChunkView:
     )
 
 
-def answer(result: SearchResult, *, explain: bool) -> schemas.QueryAnswer:
+def answer(
+    result: SearchResult, highlights: Sequence[Highlight], *, explain: bool
+) -> schemas.QueryAnswer:
+    """``highlights``: one for each hit, in their order."""
+    pairs = zip(result.hits, highlights, strict=True)
     return schemas.QueryAnswer(
-        hits=[_hit(rank, hit, explain) for rank, hit in enumerate(result.hits, start=1)],
+        hits=[_hit(rank, *pair, explain) for rank, pair in enumerate(pairs, start=1)],
         legs=dict(result.legs),
+        reranker=result.reranker or None,
+        notes=list(result.notes),
         timings_ms=dict(result.timings_ms),
     )
 
 
-def _hit(rank: int, hit: Hit, explain: bool) -> schemas.HitView:
+def _hit(rank: int, hit: Hit, seen: Highlight, explain: bool) -> schemas.HitView:
     candidate = hit.candidate
     found = candidate.chunk
-    places = {
-        name: schemas.LegView(rank=place.rank, score=place.score)
-        for name, place in hit.ranks.items()
-    }
-    return schemas.HitView(
+    shown = schemas.HitView(
         rank=rank,
         score=hit.score,
         text=found.text,
@@ -142,8 +146,23 @@ def _hit(rank: int, hit: Hit, explain: bool) -> schemas.HitView:
         headings=list(found.headings),
         span=schemas.Span(start=found.start, end=found.end),
         metadata=dict(candidate.metadata),
-        legs=places if explain else None,
+        snippet=_snippet(seen.snippet),
     )
+    if explain:
+        shown.legs = {name: _leg(place) for name, place in hit.ranks.items()}
+        shown.rerank = _leg(hit.rerank) if hit.rerank else None
+        shown.matched_terms = list(seen.terms)
+        shown.highlights = [schemas.Mark(start=at.start, end=at.end) for at in seen.matches]
+    return shown
+
+
+def _leg(place: LegRank) -> schemas.LegView:
+    return schemas.LegView(rank=place.rank, score=place.score)
+
+
+def _snippet(cut: Snippet) -> schemas.SnippetView:
+    marks = [schemas.Mark(start=start, end=end) for start, end in cut.highlights]
+    return schemas.SnippetView(text=cut.text, start=cut.start, end=cut.end, highlights=marks)
 
 
 def registered(done: Registered) -> schemas.RegisteredView:

@@ -120,6 +120,22 @@ class LegRank(Answer):
     score: float
 
 
+class Mark(Answer):
+    """In characters, from the beginning of the text that is marked."""
+
+    start: int
+    end: int
+
+
+class Snippet(Answer):
+    """``text`` is ``start`` to ``end`` of the hit's; the highlights are those of ``text``."""
+
+    text: str
+    start: int = 0
+    end: int = 0
+    highlights: list[Mark] = Field(default_factory=list)
+
+
 class Hit(Answer):
     rank: int
     score: float
@@ -130,9 +146,16 @@ class Hit(Answer):
     page: int | None = None
     page_end: int | None = None
     headings: list[str] = Field(default_factory=list)
+    snippet: Snippet | None = None
     legs: dict[str, LegRank] | None = None
+    rerank: LegRank | None = None
+    matched_terms: list[str] | None = None
+    highlights: list[Mark] | None = None
 
 
 class Hits(Answer):
     hits: list[Hit] = Field(default_factory=list)
+    legs: dict[str, int] = Field(default_factory=dict)
+    reranker: str | None = None
+    notes: list[str] = Field(default_factory=list)
     timings_ms: dict[str, float] = Field(default_factory=dict)

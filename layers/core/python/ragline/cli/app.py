@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 import ragline
-from ragline.cli import demo, doctor, documents, exits, logs, push, redrive, search, stack
+from ragline.cli import (
+    demo,
+    doctor,
+    documents,
+    exits,
+    logs,
+    migrate,
+    model,
+    push,
+    redrive,
+    search,
+    stack,
+)
+from ragline.cli import eval as evaluation
 
 app = typer.Typer(
     name="ragline",
@@ -29,7 +42,8 @@ for _command, _panel in (
     (stack.env, "The stack"),
     (logs.logs, "The stack"),
     (doctor.doctor, "The stack"),
-    (stack.model, "The stack"),
+    (migrate.migrate, "The stack"),
+    (model.model, "The stack"),
     (push.push, "Documents"),
     (documents.status, "Documents"),
     (documents.ls, "Documents"),
@@ -38,6 +52,8 @@ for _command, _panel in (
     (search.search, "Documents"),
 ):
     app.command(rich_help_panel=_panel, epilog=exits.EPILOG)(_command)
+# A function of that name would hide Python's own.
+app.command("eval", rich_help_panel="Documents", epilog=exits.EPILOG)(evaluation.evaluate)
 
 
 def _print_version(wanted: bool) -> None:

@@ -96,7 +96,7 @@ def demo(
             found = client.query(query_body(question.text, COLLECTION, limit=2))
             answers.append({"question": question.text, "hits": found.raw().get("hits", [])})
             screen.show(Rule(style="dim"), Text(question.text, style="bold"), Text())
-            show_hits(screen, question.text, found, COLLECTION)
+            show_hits(screen, found, COLLECTION)
     failed = sum(each.failed for each in sent)
     screen.give(
         {"documents": [each.answer() for each in sent], "failed": failed, "answers": answers}

@@ -42,3 +42,6 @@ class Mode(StrEnum):
 class Precision(StrEnum):
     INT8 = "int8"
     FP32 = "fp32"
+
+
+ModelPrecision = Annotated[Precision, typer.Option(help="int8 is smaller and faster, fp32 exact.")]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from ragline.cli.stack_ports import StackPorts
     from ragline.cli.target import Account
+    from ragline.ports import Embedder
 
 Say = Callable[[str], None]
 
@@ -55,6 +57,16 @@ class Local(Protocol):
 
     def model(self, precision: Literal["int8", "fp32"]) -> Path: ...
 
+    def adopt(
+        self,
+        source: str,
+        precision: Literal["int8", "fp32"],
+        query_prefix: str | None,
+        passage_prefix: str | None,
+    ) -> Path: ...
+
+    def reranker(self, source: str, precision: Literal["int8", "fp32"]) -> Path: ...
+
 
 class ThisMachine:
     """The real ``Local``. Its modules are loaded only by the commands that use them."""
@@ -92,6 +104,24 @@ class ThisMachine:
 
         return prepare.ensure(precision)
 
+    def adopt(
+        self,
+        source: str,
+        precision: Literal["int8", "fp32"],
+        query_prefix: str | None,
+        passage_prefix: str | None,
+    ) -> Path:
+        from ragline.embedding import adopt
+
+        return adopt.adopt(
+            source, precision, query_prefix=query_prefix, passage_prefix=passage_prefix
+        )
+
+    def reranker(self, source: str, precision: Literal["int8", "fp32"]) -> Path:
+        from ragline.embedding import adopt
+
+        return adopt.adopt_reranker(source, precision)
+
 
 def aws_session(
     profile: str | None, region: str | None, key_id: str | None = None, secret: str | None = None
@@ -112,12 +142,21 @@ def stack_ports(where: Account) -> StackPorts:
     return real.stack_ports(where)
 
 
+@contextmanager
+def pooled_embedder(model_dir: Path, workers: int) -> Iterator[Embedder]:
+    from ragline.embedding.pool import PooledEmbedder
+
+    with PooledEmbedder(model_dir, workers) as embedder:
+        yield embedder
+
+
 @dataclass(frozen=True)
 class Outside:
     local: Local = field(default_factory=ThisMachine)
     transport: httpx.BaseTransport | None = None
     session: Callable[..., Any] = aws_session
     ports: Callable[[Account], StackPorts] = stack_ports
+    embedder: Callable[[Path, int], AbstractContextManager[Embedder]] = pooled_embedder
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     directory: Callable[[], Path] = Path.cwd
     sleep: Callable[[float], None] = time.sleep

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -10,17 +11,12 @@ from rich.padding import Padding
 from rich.text import Text
 
 from ragline.cli import options
-from ragline.cli.answers import Hit, Hits
+from ragline.cli.answers import Hit, Hits, Mark
 from ragline.cli.client import Client
 from ragline.cli.files import pairs
 from ragline.cli.outside import Outside
 from ragline.cli.screen import Screen, line, plain
 from ragline.cli.target import Choice, address
-
-# Too common in questions to be worth marking; only what is shown depends on this.
-_COMMON = """a an and are as at be by can do does for from has have how i if in is it its of on or
-that the this to was were what when where which who why will with you"""
-_UNMARKED = frozenset(_COMMON.split())
 
 
 def search(
@@ -31,8 +27,20 @@ def search(
         options.Mode, typer.Option(help="By meaning (dense), by keyword (bm25), or both.")
     ] = options.Mode.HYBRID,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100)] = 5,
+    rerank: Annotated[
+        bool,
+        typer.Option(
+            "--rerank", help="Have a model read question and passages together: finer, slower."
+        ),
+    ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Show whole passages, not only the lines that match.")
+    ] = False,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Add each leg's rank and score, and timings.")
+        bool,
+        typer.Option(
+            "--explain", help="Add each leg's rank and score, the words that matched, and timings."
+        ),
     ] = False,
     document: Annotated[
         list[str] | None, typer.Option(help="Only this document (its id); repeatable.")
@@ -49,7 +57,10 @@ def search(
 ) -> None:
     """Find the passages that answer a question, with file, page and heading."""
     outside, screen = Outside.of(ctx), Screen(as_json)
-    body = query_body(question, collection, mode=mode, limit=limit, explain=explain)
+    # The marks of a whole passage are part of what the API explains.
+    body = query_body(question, collection, mode=mode, limit=limit, explain=explain or full)
+    if rerank:
+        body["rerank"] = True
     filters: dict[str, Any] = {}
     if document:
         filters["document_ids"] = document
@@ -60,10 +71,7 @@ def search(
     with Client(address(Choice(stack, profile, endpoint, region), outside), outside) as client:
         found = client.query(body)
     screen.give(found.raw())
-    show_hits(screen, question, found, collection)
-    if explain and found.timings_ms:
-        spent = ", ".join(f"{name} {value:.0f} ms" for name, value in found.timings_ms.items())
-        screen.show(Text(line(spent), style="dim"))
+    show_hits(screen, found, collection, full=full, explain=explain)
 
 
 def query_body(
@@ -78,11 +86,21 @@ def query_body(
     }
 
 
-def show_hits(screen: Screen, question: str, found: Hits, collection: str) -> None:
+def show_hits(
+    screen: Screen, found: Hits, collection: str, *, full: bool = False, explain: bool = False
+) -> None:
+    for note in found.notes:
+        screen.show(Text(line(note), style="yellow"))
     if not found.hits:
         screen.show(Text(f"no hits in {line(collection)}.", style="dim"))
     for hit in found.hits:
-        screen.show(_title(hit), Padding(_passage(hit, question), (0, 0, 1, 3)))
+        screen.show(_title(hit, explain), Padding(_passage(hit, full), (0, 0, 0, 3)))
+        if explain and hit.matched_terms is not None:
+            terms = ", ".join(map(line, hit.matched_terms)) or "no word of the question"
+            screen.show(Padding(Text(f"matched: {terms}", style="dim"), (0, 0, 0, 3)))
+        screen.show(Text())
+    if explain:
+        screen.show(*(Text(line(told), style="dim") for told in _how(found)))
 
 
 def citation(hit: Hit) -> str:
@@ -96,21 +114,48 @@ def citation(hit: Hit) -> str:
     return " · ".join(parts)
 
 
-def _title(hit: Hit) -> Text:
+def _how(found: Hits) -> list[str]:
+    """How the search as a whole went: a line each."""
+    told = []
+    if found.legs:
+        told.append("candidates: " + ", ".join(f"{leg} {n}" for leg, n in found.legs.items()))
+    if found.reranker:
+        told.append(f"reranked by {found.reranker}")
+    if found.timings_ms:
+        told.append(", ".join(f"{name} {ms:.0f} ms" for name, ms in found.timings_ms.items()))
+    return told
+
+
+def _title(hit: Hit, explain: bool) -> Text:
     title = Text(f"{hit.rank}. ", style="bold")
     title.append(citation(hit), style="bold cyan")
     title.append(f"  {hit.score:.4f}", style="dim")
-    for leg, found in (hit.legs or {}).items():
-        title.append(f"  {line(leg)} #{found.rank} {found.score:.3f}", style="dim")
+    if explain:
+        for leg, found in (hit.legs or {}).items():
+            title.append(f"  {line(leg)} #{found.rank} {found.score:.3f}", style="dim")
+        if hit.rerank:
+            title.append(f"  rerank #{hit.rerank.rank} {hit.rerank.score:.3f}", style="dim")
     return title
 
 
-def _passage(hit: Hit, question: str) -> Text:
-    passage = Text(plain(hit.text).strip())
-    words = {word for word in re.findall(r"\w+", question.casefold()) if word not in _UNMARKED}
-    if words:
-        # A word is marked with its endings: "delete" also in "deleted" and "deletes".
-        longest_first = sorted(map(re.escape, words), key=len, reverse=True)
-        marked = re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})\w{{0,3}}(?!\w)", re.IGNORECASE)
-        passage.highlight_regex(marked, style="bold yellow")
-    return passage
+def _passage(hit: Hit, full: bool) -> Text:
+    """The snippet as flowing text, with an ellipsis where the passage goes on; or all of it."""
+    cut = hit.snippet
+    if full or cut is None:
+        return _marked(hit.text.rstrip(), hit.highlights or [])
+    passage = Text("… " if hit.text[: cut.start].strip() else "")
+    passage.append_text(_marked(cut.text, cut.highlights, flowing=True))
+    return passage.append(" …" if hit.text[cut.end :].strip() else "")
+
+
+def _marked(text: str, marks: Sequence[Mark], *, flowing: bool = False) -> Text:
+    """Safe to print; ``flowing``: on one line. Marks count characters that this may remove, so the
+    text is cut by them first."""
+    marked, at = Text(), 0
+    for mark in [*marks, Mark(start=len(text), end=len(text))]:
+        between, within = text[at : mark.start], text[mark.start : mark.end]
+        for piece, style in ((between, ""), (within, "bold yellow")):
+            shown = re.sub(r"\s+", " ", plain(piece)) if flowing else plain(piece)
+            marked.append(shown, style=style)
+        at = mark.end
+    return marked

@@ -1,4 +1,4 @@
-"""`ragline up`, `down`, `model`, `info` and `env`: the stack as a whole."""
+"""`ragline up`, `down`, `info` and `env`: the stack as a whole."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from ragline.cli.target import (
     project_directory,
 )
 from ragline.domain.errors import SetupError
+from ragline.embedding.model import read_card
 
 DEFAULT_PORT = 4566
 
@@ -40,10 +41,6 @@ Keep = Annotated[
     typer.Option(
         "--keep/--no-keep", help="Keep what it holds when it is restarted.", show_default="no-keep"
     ),
-]
-
-Precision = Annotated[
-    options.Precision, typer.Option(help="int8 is smaller and faster, fp32 exact.")
 ]
 
 
@@ -65,13 +62,19 @@ def up(
     port: Port = None,
     keep: Keep = None,
     stack: options.StackName = None,
-    precision: Precision = options.Precision.INT8,
+    precision: options.ModelPrecision = options.Precision.INT8,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Deploy the prepared model in this folder instead."),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Start the local cloud and deploy the stack to it; again: deploy what has changed."""
     outside, screen = Outside.of(ctx), Screen(as_json)
     name = stack or outside.environ.get("RAGLINE_STACK") or DEFAULT_STACK
-    deployed = set_up(outside, screen, port=port, keep=keep, stack=name, precision=precision)
+    deployed = set_up(
+        outside, screen, port=port, keep=keep, stack=name, precision=precision, folder=model
+    )
     screen.give(
         {
             "endpoint_url": deployed.endpoint_url,
@@ -103,6 +106,7 @@ def set_up(
     keep: bool | None,
     stack: str,
     precision: options.Precision = options.Precision.INT8,
+    folder: Path | None = None,
 ) -> Deployed:
     """The model, the local cloud, the stack; the first two are left alone if they are there.
 
@@ -112,8 +116,7 @@ def set_up(
         SetupError: there is no template here, or one of the three could not be had.
     """
     template = find_template(outside.directory())
-    screen.say("preparing the embedding model")
-    model = outside.local.model(precision.value)
+    model = _model(folder, precision, outside, screen)
     running = outside.local.running(template.parent)
     cloud = outside.local.start(
         template.parent,
@@ -136,6 +139,17 @@ def set_up(
     return Deployed(cloud.endpoint_url, stack, outputs)
 
 
+def _model(
+    folder: Path | None, precision: options.Precision, outside: Outside, screen: Screen
+) -> Path:
+    """Where the model is; the default one is prepared if need be."""
+    if folder is not None:
+        read_card(folder)  # refused here rather than by the functions
+        return folder.resolve()
+    screen.say("preparing the embedding model")
+    return outside.local.model(precision.value)
+
+
 def find_template(directory: Path) -> Path:
     """The nearest ``template.yaml``, from here upwards."""
     for folder in (directory, *directory.parents):
@@ -150,19 +164,6 @@ def down(ctx: typer.Context, as_json: options.AsJson = False) -> None:
     """Stop the local cloud of this directory; what --keep kept stays on disk."""
     outside, screen = Outside.of(ctx), Screen(as_json)
     screen.give({"stopped": outside.local.stop(project_directory(outside), screen.say)})
-
-
-def model(
-    ctx: typer.Context,
-    precision: Precision = options.Precision.INT8,
-    as_json: options.AsJson = False,
-) -> None:
-    """Prepare the embedding model, once; later calls only say where it is."""
-    outside, screen = Outside.of(ctx), Screen(as_json)
-    screen.say(f"preparing the embedding model ({precision.value})")
-    path = outside.local.model(precision.value)
-    screen.give({"precision": precision.value, "path": str(path)})
-    screen.show(Text(str(path)))
 
 
 def info(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,15 +11,32 @@ from urllib.parse import urlsplit
 from ragline.cli import aws
 from ragline.cli.target import Account
 from ragline.domain.errors import SetupError
-from ragline.ports import Ledger, Objects, Queues, VectorIndex
+from ragline.ports import Indexes, Ledger, Objects, Queues
+
+LANCEDB, PINECONE = "lancedb", "pinecone"
+
+
+@dataclass(frozen=True, slots=True)
+class Pinecone:
+    """A Pinecone index, and the secret that holds its API key."""
+
+    host: str = ""
+    secret_arn: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StackPorts:
+    """``indexes`` are those of the deployed ``store``; ``other`` opens another one by its name,
+    where it takes no part in the deployment.
+    """
+
     ledger: Ledger
     objects: Objects
     queues: Queues
-    index: VectorIndex
+    indexes: Indexes
+    store: str
+    pinecone: Pinecone
+    other: Callable[[str, Pinecone], Indexes]
 
 
 def stack_ports(where: Account) -> StackPorts:
@@ -48,11 +66,22 @@ def stack_ports(where: Account) -> StackPorts:
         index_ops_url=output("IndexOpsQueueUrl"),
     )
     s3 = _client(where, "s3")
+
+    def opened(store: str, pinecone: Pinecone) -> Indexes:
+        if store == PINECONE:
+            return _pinecone(where, pinecone)
+        return _lance(f"s3://{bucket}/index", where.session, s3.meta)
+
+    store = outputs.get("IndexStore", LANCEDB)
+    deployed = Pinecone(outputs.get("PineconeHost", ""), outputs.get("PineconeSecretArn", ""))
     return StackPorts(
         DynamoLedger(output("LedgerTableName"), client=_client(where, "dynamodb")),
         S3Objects(bucket, client=s3),
         queues,
-        _index(f"s3://{bucket}/index", where.session, s3.meta),
+        opened(store, deployed),
+        store,
+        deployed,
+        opened,
     )
 
 
@@ -66,12 +95,29 @@ def _client(where: Account, service: str) -> Any:
     return where.client(service, config=config)
 
 
-def _index(uri: str, session: Any, s3: Any) -> VectorIndex:
+def _pinecone(where: Account, pinecone: Pinecone) -> Indexes:
+    try:
+        from ragline.adapters.pinecone_index import PineconeIndexes
+        from ragline.adapters.pinecone_key import api_key, check_place
+    except ImportError as error:
+        raise SetupError(
+            f"reaching Pinecone needs {error.name}: install ragline with the extra `cli`."
+        ) from error
+    check_place(pinecone.host, pinecone.secret_arn)
+    client = _client(where, "secretsmanager")
+    return PineconeIndexes(
+        pinecone.host,
+        lambda: api_key(pinecone.secret_arn, client=client),
+        secret=pinecone.secret_arn,
+    )
+
+
+def _lance(uri: str, session: Any, s3: Any) -> Indexes:
     """Lance has an S3 client of its own, which knows nothing of sessions and profiles."""
     try:
-        from ragline.adapters.lancedb_index import LanceIndex, storage_options
+        from ragline.adapters.lancedb_index import LanceIndexes, storage_options
 
-        return LanceIndex(
+        return LanceIndexes(
             uri,
             storage_options=storage_options(_endpoint(s3.endpoint_url), s3.region_name)
             | _credentials(session),

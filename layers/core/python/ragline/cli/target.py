@@ -98,7 +98,11 @@ def address(choice: Choice, outside: Outside) -> Address:
     if url and not choice.anything:
         _check_url(url, "RAGLINE_API_URL")
         return Address(url.rstrip("/"), url.rstrip("/"), key)
-    where = account(choice, outside)
+    return address_at(account(choice, outside), key)
+
+
+def address_at(where: Account, key: str = "") -> Address:
+    """The API of a stack; its own key, unless one is given. Raises as ``address``."""
     cloudformation = where.client("cloudformation")
     outputs = aws.stack_outputs(cloudformation, where.stack)
     if "ApiId" not in outputs:

@@ -17,6 +17,9 @@ BlockKind = Literal["heading", "paragraph", "list", "table", "code"]
 ORDINALS_PER_RANGE = 100_000
 """Each page range owns this many ordinals, so ranges can be split by many workers at once."""
 
+MAX_CONTEXT = 200
+"""Characters of headings that are searched with a passage; a deep path must not outweigh it."""
+
 CHUNKS_PER_PART = 16
 """A part is the unit of work on the Chunks queue: at most this many consecutive chunks."""
 
@@ -69,6 +72,19 @@ class Chunk:
     headings: tuple[str, ...] = ()
     page: int | None = None
     page_end: int | None = None
+
+    @property
+    def context(self) -> str:
+        """The headings above the passage that it does not hold itself, one a line; '' if none.
+
+        A passage is often about what only its heading names.
+        """
+        return "\n".join(one for one in self.headings if one not in self.text)[:MAX_CONTEXT]
+
+    @property
+    def searched(self) -> str:
+        """What is embedded, matched by keyword and read by a reranker: the context and the text."""
+        return f"{self.context}\n\n{self.text}" if self.context else self.text
 
 
 @dataclass(frozen=True, slots=True)

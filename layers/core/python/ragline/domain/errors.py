@@ -24,6 +24,7 @@ RaglineError
 │   ├── Conflict                the document's state does not allow this
 │   └── TooLarge                the body is larger than this route takes
 └── SetupError              the installation or its settings are wrong; says what to do
+    └── ModelMismatch           an index is of another embedding model than the one that is used
 
 The HTTP status of each is one table, in ``ragline.api.problems``.
 """
@@ -145,6 +146,10 @@ class SetupError(RaglineError):
     """The installation or its settings are wrong; the message says what to do about it."""
 
     code = "setup_error"
+
+
+class ModelMismatch(SetupError):
+    code = "model_mismatch"
 
 
 def _codes(kind: type[RaglineError]) -> frozenset[str]:

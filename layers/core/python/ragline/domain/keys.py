@@ -89,6 +89,11 @@ class Stored:
     generation: int
     name: str
 
+    @property
+    def fingerprint(self) -> str:
+        """Of vectors, that of the model that they were embedded by; '' of chunks."""
+        return self.name.rpartition("-")[0]
+
 
 def parse_stored_key(key: str) -> Stored | None:
     """Read the key of a chunks or vectors object; None if it is neither's."""
@@ -116,6 +121,30 @@ def vectors_key(
     partition: Partition, document_id: str, generation: int, fingerprint: str, digest: str
 ) -> str:
     return f"vectors/{partition}/{document_id}/{generation}/{fingerprint}-{digest}.npz"
+
+
+def vectors_prefix(partition: Partition, document_id: str = "", generation: int = 0) -> str:
+    """Below it are the vectors of a collection or of one generation, those of every model."""
+    return f"vectors/{partition}/" + (f"{document_id}/{generation}/" if document_id else "")
+
+
+def index_prefix() -> str:
+    """Below it are the tables of the vector index, if that is in the bucket."""
+    return "index/"
+
+
+def parse_index_data_key(key: str) -> tuple[Partition, str] | None:
+    """The partition and the fingerprint of the rows that a file of the index holds; None for any
+    other key.
+
+    The rows of a partition that one model embedded are a Lance table, whose files are
+    ``index/{tenant}.{collection}.{fingerprint}.lance/data/…``.
+    """
+    parts = key.split("/")
+    names = parts[1].removesuffix(".lance").split(".") if len(parts) == 4 else []
+    if len(names) != 3 or parts[0] != "index" or parts[2] != "data":
+        return None
+    return Partition(names[0], names[1]), names[2]
 
 
 def just_after(sequencer: str) -> str:

@@ -155,6 +155,24 @@ def split(old: Record | None, generation: int, now: str) -> Record | None:
     return _moved(old, _reached(document, Status.PROCESSING, "split", now))
 
 
+def cut_whole(
+    old: Record | None, generation: int, chunks: int, pages: int, now: str
+) -> Record | None:
+    """Planned as one range, that range recorded, and on its way: all of it, or None.
+
+    Only where nothing of the generation is recorded yet.
+    """
+    if old is None or old.document.status is not Status.SPLITTING:
+        return None
+    if old.document.progress != Progress() or not old.document.wants(generation):
+        return None
+    progress = Progress(
+        pages_total=pages, pages_done=pages, ranges_total=1, ranges_done=1, chunks_total=chunks
+    )
+    cut = replace(old, document=replace(old.document, progress=progress, updated_at=now))
+    return split(cut, generation, now) or cut
+
+
 def settled(old: Record | None, generation: int, advice: str, now: str) -> Record | None:
     """The terminal status that complete counts mean.
 

@@ -55,15 +55,13 @@ class Envelope(BaseModel):
     pauses: int = Field(default=0, ge=0)
 
 
-class Message(Envelope):
-    """About one generation of one document."""
+class _InPartition(Envelope):
+    """About one collection of one tenant."""
 
     tenant: str
     collection: str
-    document_id: str
-    generation: int = Field(ge=1)
 
-    @field_validator("tenant", "collection", "document_id")
+    @field_validator("tenant", "collection", "document_id", "fingerprint", check_fields=False)
     @classmethod
     def _possible(cls, value: str, info: ValidationInfo) -> str:
         """Names become keys and table names: an impossible one would fail at every attempt."""
@@ -77,6 +75,13 @@ class Message(Envelope):
     @property
     def partition(self) -> Partition:
         return Partition(self.tenant, self.collection)
+
+
+class Message(_InPartition):
+    """About one generation of one document."""
+
+    document_id: str
+    generation: int = Field(ge=1)
 
 
 class PageRange(Message):
@@ -162,9 +167,22 @@ class Delete(Message):
     keep: int = 0
 
 
-IndexOp = Annotated[Upsert | Delete, Field(discriminator="op")]
+class Drop(_InPartition):
+    """IndexOps: remove the rows of one embedding model and the vectors that they were made of."""
 
-_index_op: TypeAdapter[IndexOp] = TypeAdapter(IndexOp)
+    op: Literal["drop"] = "drop"
+    fingerprint: str
+
+
+class Optimize(_InPartition):
+    """IndexOps: housekeeping of the partition's rows, of every model, where it is due."""
+
+    op: Literal["optimize"] = "optimize"
+
+
+IndexOp = Upsert | Delete | Drop | Optimize
+
+_index_op: TypeAdapter[IndexOp] = TypeAdapter(Annotated[IndexOp, Field(discriminator="op")])
 
 
 def _kind(value: Any) -> str:
@@ -195,7 +213,7 @@ def read_page_work(body: str) -> PageRange | Uploaded:
     return _read(_page_work, body)
 
 
-def read_index_op(body: str) -> Upsert | Delete:
+def read_index_op(body: str) -> IndexOp:
     """Parse an IndexOps body; raises as ``read_part``."""
     return _read(_index_op, body)
 
@@ -223,4 +241,4 @@ def _version(body: str) -> int:
     return version if type(version) is int else 0
 
 
-_TAGS = {"range", "uploaded", "upsert", "delete"}
+_TAGS = {"range", "uploaded", "upsert", "delete", "drop", "optimize"}

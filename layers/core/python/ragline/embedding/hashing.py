@@ -46,6 +46,13 @@ class HashEmbedder:
         normed: NDArray[np.float32] = vectors / lengths
         return normed
 
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        vector: NDArray[np.float32] = self.embed([text])[0]
+        return vector
+
+    def fluency(self, text: str) -> float:
+        return 1.0
+
 
 def _hash(word: str) -> int:
     data = word.encode("utf-8", "surrogatepass")

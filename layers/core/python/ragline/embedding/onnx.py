@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ragline.domain.errors import EmbeddingFailed, SetupError
-from ragline.embedding.model import ADVICE, GRAPH_FILE, read_card
+from ragline.embedding.fluency import fluency
+from ragline.embedding.model import GRAPH_FILE, read_card
+from ragline.embedding.runtime import Session
 from ragline.embedding.tokenizer import encodable, load
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+QUERIES_KEPT = 1_024
+"""Vectors of the latest queries that an embedder keeps: a page is turned, a search is refined. At
+384 dimensions 1.5 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenVectors:
+    """A text's tokens, each as it is meant where it stands.
+
+    ``pieces``: the tokens as the tokenizer writes them; ``special``: which of them only frame the
+    text; ``vectors``: (tokens, dimensions) float32, rows of length 1.
+    """
+
+    pieces: Sequence[str]
+    special: NDArray[np.bool_]
+    vectors: NDArray[np.float32]
+
 
 class OnnxEmbedder:
-    """Implements ``ports.Embedder`` for a prepared model.
+    """Implements ``ports.Embedder`` for a prepared model, and gives the vectors of tokens.
 
     One text at a time: as fast as any batch on a CPU, and a vector does not depend on its
     neighbours. ``threads`` is the number of cores that one text may use.
@@ -29,7 +49,8 @@ class OnnxEmbedder:
     def __init__(self, model_dir: Path, *, threads: int = 1) -> None:
         self._card = read_card(model_dir)
         self._tokenizer = load(model_dir, max_tokens=self._card.max_tokens)
-        self._session = _session(model_dir / GRAPH_FILE, threads)
+        self._session = Session(model_dir / GRAPH_FILE, threads)
+        self._query = lru_cache(maxsize=QUERIES_KEPT)(self._embed_query)
 
     @property
     def fingerprint(self) -> str:
@@ -47,33 +68,43 @@ class OnnxEmbedder:
         """
         vectors = np.empty((len(texts), self.dimensions), np.float32)
         for row, text in enumerate(texts):
-            vectors[row] = self._embed(text)
+            vectors[row] = self._embed(self._card.passage_prefix + text)
         return vectors
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """As the port says; the latest queries' vectors are kept.
+
+        Raises:
+            EmbeddingFailed: the text cannot be embedded.
+        """
+        return self._query(text)
+
+    def fluency(self, text: str) -> float:
+        return fluency(self._tokenizer, encodable(text))
+
+    def tokens(self, text: str, *, query: bool, limit: int) -> TokenVectors:
+        """The vectors of the first ``limit`` tokens, those counted that frame the text.
+
+        The text is read as a query or as a passage, as in ``embed_query`` and ``embed``.
+
+        Raises:
+            EmbeddingFailed: the text cannot be embedded.
+        """
+        prefix = self._card.query_prefix if query else self._card.passage_prefix
+        encoding = self._tokenizer.encode(encodable(prefix + text))
+        ids, pieces, special = encoding.ids, encoding.tokens, encoding.special_tokens_mask
+        if len(ids) > limit:  # the token that closes the text stays
+            ids, pieces, special = (
+                [*each[: limit - 1], each[-1]] for each in (ids, pieces, special)
+            )
+        vectors = self._session.run("tokens", {"input_ids": ids})
+        return TokenVectors(pieces, np.array(special, np.bool_), vectors)
+
+    def _embed_query(self, text: str) -> NDArray[np.float32]:
+        vector = self._embed(self._card.query_prefix + text)
+        vector.flags.writeable = False  # shared by all who ask the same
+        return vector
 
     def _embed(self, text: str) -> NDArray[np.float32]:
         ids = self._tokenizer.encode(encodable(text)).ids
-        try:
-            [vector] = self._session.run(["embedding"], {"input_ids": np.array(ids, np.int64)})
-        except Exception as error:  # the runtime's exceptions have no common base
-            raise EmbeddingFailed(f"The model cannot embed this text: {error}") from error
-        if not np.isfinite(vector).all():
-            raise EmbeddingFailed("The model gave no finite vector for this text.")
-        embedding: NDArray[np.float32] = vector
-        return embedding
-
-
-def _session(path: Path, threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # A plan per length of text costs 18 MB over a mixed load and saves no measurable time.
-    options.enable_mem_pattern = False
-    # Waiting threads would burn the very cores that other functions' work needs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime's exceptions have no common base
-        raise SetupError(f"The model {path} is missing or damaged. {ADVICE}") from error
+        return self._session.run("embedding", {"input_ids": ids})

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ragline.domain.errors import EmbeddingFailed, SetupError
+from ragline.embedding.fluency import fluency
 from ragline.embedding.tokenizer import encodable
 
 if TYPE_CHECKING:
@@ -48,8 +49,25 @@ class SentenceTransformersEmbedder:
         """
         if not texts:
             return np.empty((0, self._dimensions), np.float32)
+        return self._encode(self._model.encode_document, texts)
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """As the port says.
+
+        Raises:
+            EmbeddingFailed: the text cannot be embedded.
+        """
+        vector: NDArray[np.float32] = self._encode(self._model.encode_query, [text])[0]
+        return vector
+
+    def fluency(self, text: str) -> float:
+        """As the port says; 1 for a model whose tokenizer is not of the package tokenizers."""
+        tokenizer = getattr(self._model.tokenizer, "backend_tokenizer", None)
+        return fluency(tokenizer, encodable(text)) if tokenizer else 1.0
+
+    def _encode(self, encode: Callable[..., Any], texts: Sequence[str]) -> NDArray[np.float32]:
         try:
-            vectors = self._model.encode(
+            vectors = encode(
                 [encodable(text) for text in texts],
                 normalize_embeddings=True,
                 convert_to_numpy=True,
@@ -75,9 +93,10 @@ def _load(name: str, device: str | None) -> Any:
 
 
 def _digest(model: Any) -> str:
-    """Eight digits that name the weights and the window: a name alone says neither."""
+    """Eight digits that name weights, window and prompts: a name alone says none of them."""
     as_bytes = importlib.import_module("torch").uint8  # numpy knows no bfloat16
-    digest = hashlib.sha256(f"{model.max_seq_length}".encode())
+    prompts = {name: prompt for name, prompt in sorted(model.prompts.items()) if prompt}
+    digest = hashlib.sha256(f"{model.max_seq_length}{prompts or ''}".encode())
     for name, tensor in sorted(model.state_dict().items()):
         plain = tensor.detach().cpu().contiguous().flatten()
         digest.update(f"{name} {plain.dtype}".encode())

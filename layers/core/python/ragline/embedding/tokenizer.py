@@ -1,15 +1,17 @@
-"""The embedding model's own tokenizer (WordPiece), by the package tokenizers."""
+"""A model's own tokenizer, WordPiece or another, by the package tokenizers."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ragline.domain.errors import SetupError
 from ragline.embedding.model import ADVICE, TOKENIZER_FILE
 
+_BERTS = ["BertNormalizer", "BertPreTokenizer", "WordPiece"]
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -23,13 +25,21 @@ class WordPieceTokenizer:
     def __init__(self, model_dir: Path) -> None:
         self._tokenizer = load(model_dir)
 
+    @cached_property
+    def by_word(self) -> bool:
+        """Whether each word between white space has the tokens that it has by itself, as BERT's."""
+        kinds = [self._tokenizer.normalizer, self._tokenizer.pre_tokenizer, self._tokenizer.model]
+        added = self._tokenizer.get_added_tokens_decoder().values()
+        spaced = any(len(token.content.split()) != 1 for token in added)
+        return [type(kind).__name__ for kind in kinds] == _BERTS and not spaced
+
     def offsets(self, text: str) -> Sequence[tuple[int, int]]:
         encoding = self._tokenizer.encode(encodable(text), add_special_tokens=False)
         spans: Sequence[tuple[int, int]] = encoding.offsets
         return spans
 
 
-def load(model_dir: Path, *, max_tokens: int | None = None) -> Any:
+def load(model_dir: Path, *, max_tokens: int | None = None, advice: str = ADVICE) -> Any:
     """A ``tokenizers.Tokenizer`` that never pads, and truncates only if ``max_tokens`` is given.
 
     Raises:
@@ -41,7 +51,7 @@ def load(model_dir: Path, *, max_tokens: int | None = None) -> Any:
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the package raises bare Exception
-        raise SetupError(f"{path} is missing or damaged. {ADVICE}") from error
+        raise SetupError(f"{path} is missing or damaged. {advice}") from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
     if max_tokens is not None:

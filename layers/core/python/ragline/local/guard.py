@@ -8,8 +8,9 @@ user's own browser: any page could post to it. So this refuses what only browser
 - a foreign Origin: any cross-origin fetch, form or WebSocket, and its preflight;
 - Sec-Fetch-Site cross-site or same-site: what carries no Origin (images, links, simple GETs).
 
-It also paces uploads. Each starts a splitter, asynchronously: AWS would run a thousand at once,
-here each is a process of 100 MB.
+It also paces uploads and requests of the API. Each starts a splitter, asynchronously, or an API
+function: AWS would run a thousand at once, here each is a process of 100 to 400 MB that takes most
+of a second of the processor to start.
 
 Run as a script by MiniStack's interpreter (``python -I guard.py``, settings in the environment), so
 it imports nothing of ragline, and of others nothing before ``main``.
@@ -33,7 +34,9 @@ App = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 IDENTITY_PATH = "/_ragline/cloud"
 """Answers ``{"pid": …, "directory": …}``: whose local cloud holds this port."""
 
-MOST_SPLITTERS = 12
+MOST_AT_ONCE = max(4, os.cpu_count() or 1)
+"""Splitters, and API functions, that are kept busy at once; more would not be done sooner."""
+
 PACE_SECONDS = 60
 """How long an upload waits at most; a client's own time-out must not be reached."""
 
@@ -79,17 +82,29 @@ def guarded(app: App, *, port: int, identity: dict[str, Any]) -> App:
 
 
 def paced(app: App, splitters: Callable[[], int], *, seconds: float = PACE_SECONDS) -> App:
-    """``app``, where an upload waits while ``MOST_SPLITTERS`` or more documents are being split."""
+    """``app``, where an upload waits while ``MOST_AT_ONCE`` or more documents are being split."""
 
     async def pace(scope: Scope, receive: Receive, send: Send) -> None:
         uploads = scope["type"] == "http" and scope["method"] in {"PUT", "POST"}
         if uploads and "/uploads/" in scope["path"]:
             deadline = asyncio.get_running_loop().time() + seconds
-            while splitters() >= MOST_SPLITTERS and asyncio.get_running_loop().time() < deadline:
+            while splitters() >= MOST_AT_ONCE and asyncio.get_running_loop().time() < deadline:
                 await asyncio.sleep(0.05)
         await app(scope, receive, send)
 
     return pace
+
+
+def queued(app: App) -> App:
+    """``app``, where requests of deployed APIs beyond ``MOST_AT_ONCE`` wait for their turn."""
+    places = asyncio.Semaphore(MOST_AT_ONCE)
+
+    async def queue(scope: Scope, receive: Receive, send: Send) -> None:
+        waits = scope["type"] == "http" and "/_user_request_" in scope["path"]
+        async with places if waits else contextlib.nullcontext():
+            await app(scope, receive, send)
+
+    return queue
 
 
 def splitters_at_work(in_flight: Mapping[str, int]) -> int:
@@ -129,7 +144,7 @@ def main() -> None:
     config.keep_alive_timeout = 75
     # The name is taken out, not read: MiniStack hands its whole environment to every function.
     identity = {"pid": os.getpid(), "directory": os.environ.pop("RAGLINE_CLOUD_DIRECTORY", "")}
-    behind = paced(app, lambda: splitters_at_work(executions_in_flight()[1]))
+    behind = paced(queued(app), lambda: splitters_at_work(executions_in_flight()[1]))
     asyncio.run(serve(guarded(behind, port=port, identity=identity), config))
 
 

@@ -39,6 +39,10 @@ HANDLER = "handler.lambda_handler"
 RUNTIME = "python3.13"
 """What image functions become. The name is AWS's; locally the interpreter is our own version."""
 
+NOT_HERE = {"POWERTOOLS_TRACE_DISABLED": "true"}
+"""Environment of every function: there is no X-Ray here to send to, and recording each call of the
+SDK costs as much as the call."""
+
 _IMAGE_ONLY = ("PackageType", "ImageUri", "ImageConfig")
 
 
@@ -93,6 +97,8 @@ def localise(
             if properties.get("PackageType") == "Image":
                 _as_zip(properties, layers)
             properties["CodeUri"] = locations[name]
+            environment = properties.setdefault("Environment", {}).setdefault("Variables", {})
+            environment |= NOT_HERE
             if "Layers" in properties:
                 properties["Layers"] = [x for x in properties["Layers"] if not _mentions(x, gone)]
         elif resource["Type"] == LAYER:

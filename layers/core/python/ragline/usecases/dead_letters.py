@@ -14,7 +14,9 @@ from ragline.domain.ledger import ChunkState, Failure, NewDocument
 from ragline.domain.messages import (
     MAX_RECEIVES,
     Delete,
+    Drop,
     Message,
+    Optimize,
     Uploaded,
     read_index_op,
     read_page_work,
@@ -125,8 +127,10 @@ def _part(letter: _Letter, ledger: Ledger, objects: Objects, queues: Queues) -> 
     return message.document_id
 
 
-def _index_op(letter: _Letter, ledger: Ledger, objects: Objects, queues: Queues) -> str:
+def _index_op(letter: _Letter, ledger: Ledger, objects: Objects, queues: Queues) -> str | None:
     message = read_index_op(letter.body)
+    if isinstance(message, Drop | Optimize):
+        return None  # about no document; whoever asked for it sees that it is not gone
     if isinstance(message, Delete):
         # The ledger already hides what this would have removed; the failure keeps it in sight.
         _note(letter, message, "removing rows", None, ledger)

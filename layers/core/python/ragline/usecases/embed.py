@@ -1,10 +1,16 @@
-"""The embedder: announced parts become vectors in the bucket and one index operation each group."""
+"""The embedder: announced parts become vectors in the bucket and one index operation each group.
+
+A batch holds parts of several documents, and its costs are mostly calls: so documents are read
+together, and the index operations are sent together when the batch is done, which also lets the
+indexer commit them at once.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -67,22 +73,59 @@ def embed_parts(
     at: dict[tuple[str, str, int], list[int]] = defaultdict(list)
     for position, message in enumerate(messages):
         at[message.tenant, message.document_id, message.generation].append(position)
+    documents = _Documents(messages, ledger)
     failed: dict[int, Exception] = {}
+    made: list[tuple[Upsert, list[int]]] = []
     for positions in at.values():
         try:
             if monotonic() >= deadline:
                 raise OutOfTime("the function's time is nearly over; this part was not begun.")
-            group = _group([messages[i] for i in positions], ledger)
-            if group is not None:
-                _embed_group(group, ledger, objects, queues, embedder, live)
+            group = _group([messages[i] for i in positions], documents)
+            op = group and _embed_group(group, ledger, objects, queues, embedder, live)
+            if op:
+                made.append((op, positions))
         except Exception as error:  # one group never takes its batch-mates with it
             failed.update(dict.fromkeys(positions, error))
-    return failed
+    return failed | _sent(made, queues)
 
 
-def _group(messages: Sequence[PartReady], ledger: Ledger) -> _Group | None:
+def _sent(made: Sequence[tuple[Upsert, list[int]]], queues: Queues) -> dict[int, Exception]:
+    """Send the operations, together if that can be; position → error of those that could not be."""
+    try:
+        if made:
+            queues.send_ops([op for op, _ in made])
+    except Exception as error:
+        if len(made) == 1:
+            return dict.fromkeys(made[0][1], error)
+        failed: dict[int, Exception] = {}
+        for one in made:  # those that went are sent again, which the queue sees
+            failed |= _sent([one], queues)
+        return failed
+    return {}
+
+
+class _Documents:
+    """The batch's documents, read together if that can be, when the first of them is asked for."""
+
+    def __init__(self, messages: Sequence[PartReady], ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._wanted: dict[str, set[str]] = defaultdict(set)
+        self._known: dict[str, dict[str, Document]] = {}
+        for message in messages:
+            self._wanted[message.tenant].add(message.document_id)
+
+    def get(self, tenant: str, document_id: str) -> Document | None:
+        if (wanted := self._wanted.pop(tenant, None)) is not None:
+            with suppress(Exception):  # who fails by itself as well tells why
+                self._known[tenant] = self._ledger.get_many(tenant, wanted)
+        if tenant in self._known:
+            return self._known[tenant].get(document_id)
+        return self._ledger.get(tenant, document_id)
+
+
+def _group(messages: Sequence[PartReady], documents: _Documents) -> _Group | None:
     """The messages of one generation as one piece of work; None if it is no longer wanted."""
-    document = ledger.get(messages[0].tenant, messages[0].document_id)
+    document = documents.get(messages[0].tenant, messages[0].document_id)
     if document is None or not document.wants(messages[0].generation):
         return None
     # A message delivered twice in one batch is one piece of work; one that asks anew counts more.
@@ -97,7 +140,8 @@ def _embed_group(
     queues: Queues,
     embedder: Embedder,
     live: LiveVectors,
-) -> None:
+) -> Upsert | None:
+    """What the index is to do with the group's vectors; None if there are none."""
     chunks: list[Chunk] = []
     spans: list[Span] = []
     for message in group.messages:
@@ -111,14 +155,16 @@ def _embed_group(
     changed = [chunk for chunk in chunks if chunk.ordinal not in vectors]
     vectors |= _embed(group.document, changed, ledger, embedder)
     embedded = [chunk for chunk in chunks if chunk.ordinal in vectors]
+    op = None
     if embedded:
         rows = [vectors[chunk.ordinal] for chunk in embedded]
         key = write_vectors(objects, group.base, embedder.fingerprint, embedded, rows)
         ordinals = [chunk.ordinal for chunk in embedded]
         ledger.record_chunks(group.document, ordinals, ChunkState.EMBEDDED)
-        queues.send_ops([_upsert(group, key, spans)])
+        op = _upsert(group, key, spans)
     if len(embedded) < sum(message.count for message in group.messages):
         settle(group.document, ledger=ledger, queues=queues)
+    return op
 
 
 def _upsert(group: _Group, key: str, spans: Sequence[Span]) -> Upsert:
@@ -142,7 +188,7 @@ def _embed(
         return {}
     ordinals = [chunk.ordinal for chunk in chunks]
     try:
-        vectors = embedder.embed([chunk.text for chunk in chunks])
+        vectors = embedder.embed([chunk.searched for chunk in chunks])
         return dict(zip(ordinals, vectors, strict=True))
     except EmbeddingFailed:
         return _embed_singly(document, chunks, ledger, embedder)
@@ -154,7 +200,7 @@ def _embed_singly(
     vectors: dict[int, NDArray[np.float32]] = {}
     for chunk in chunks:
         try:
-            [vectors[chunk.ordinal]] = embedder.embed([chunk.text])
+            [vectors[chunk.ordinal]] = embedder.embed([chunk.searched])
         except EmbeddingFailed as error:
             _set_apart(document, [chunk.ordinal], error, ledger)
     return vectors

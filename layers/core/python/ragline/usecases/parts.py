@@ -79,7 +79,7 @@ def write_vectors(
     import numpy as np
 
     ordinals = [chunk.ordinal for chunk in chunks]
-    digests = b"".join(text_digest(chunk.text) for chunk in chunks)
+    digests = b"".join(text_digest(chunk.searched) for chunk in chunks)
     halves = np.asarray(vectors, np.float16)
     buffer = io.BytesIO()
     np.savez(

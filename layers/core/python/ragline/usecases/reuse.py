@@ -70,7 +70,7 @@ class LiveVectors:
 
         if not 0 < document.live_generation != document.generation:
             return {}
-        digests = {chunk.ordinal: text_digest(chunk.text) for chunk in chunks}
+        digests = {chunk.ordinal: text_digest(chunk.searched) for chunk in chunks}
         with self._lock:
             live = self._generation(document, objects, embedder.fingerprint)
             self._read(live, set(digests.values()), objects, embedder.dimensions)

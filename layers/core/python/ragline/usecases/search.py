@@ -1,4 +1,4 @@
-"""Hybrid search: the dense and the BM25 leg side by side, fused by reciprocal rank fusion."""
+"""Hybrid search: the dense and the BM25 leg side by side, fused, live only, reranked if asked."""
 
 from __future__ import annotations
 
@@ -10,17 +10,26 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ragline.domain.chunks import Candidate, Filter
-from ragline.domain.documents import Partition
-from ragline.domain.errors import InvalidRequest, UnknownField
-from ragline.ports import Embedder, Ledger, VectorIndex
+from ragline.domain.documents import Document, Partition
+from ragline.domain.errors import EmbeddingFailed, InvalidRequest, TransientError, UnknownField
+from ragline.ports import Embedder, Ledger, Reranker, VectorIndex
+from ragline.usecases.fusion import Hit, blend, fuse
 
 Mode = Literal["hybrid", "dense", "bm25"]
 
 MAX_LIMIT = 100
 MAX_QUERY_CHARACTERS = 2_000
-RRF_K = 60
 DEPTHS = (100, 400, 1_600)
 """How many candidates each leg is asked for; the next only where too few were live."""
+
+HARDLY = 0.1
+"""A fluency below which the answer says so."""
+
+A_LITTLE = 0.001
+
+LOOK_AHEAD = 20
+RERANKED = 40
+"""How many hits a reranker reads: it takes some ten milliseconds each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,39 +41,35 @@ class SearchRequest:
     limit: int = 10
     mode: Mode = "hybrid"
     where: Filter = field(default_factory=Filter)
-    weights: tuple[float, float] = (1.0, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class LegRank:
-    """Where one leg put a hit: ``rank`` from 1; ``score`` is the leg's own (cosine or BM25)."""
-
-    rank: int
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A passage found. ``score`` is the fused score, comparable within one result only."""
-
-    candidate: Candidate
-    score: float
-    ranks: Mapping[str, LegRank]
+    weights: tuple[float, float] = (0.5, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """``legs``: candidates that each leg returned; ``timings_ms``: milliseconds by stage."""
+    """``legs``: candidates that each leg returned; ``timings_ms``: milliseconds by stage.
+
+    ``reranker`` is the name of the one that ordered the hits, '' if none did. ``notes`` are
+    sentences for who asked: what the search could not do, and why.
+    """
 
     hits: Sequence[Hit]
     legs: Mapping[str, int]
     timings_ms: Mapping[str, float]
+    reranker: str = ""
+    notes: Sequence[str] = ()
 
 
 def search(
-    request: SearchRequest, *, embedder: Embedder, index: VectorIndex, ledger: Ledger
+    request: SearchRequest,
+    *,
+    embedder: Embedder,
+    index: VectorIndex,
+    ledger: Ledger,
+    reranker: Reranker | None = None,
 ) -> SearchResult:
-    """The best live passages of a collection.
+    """The best live passages of a collection; the first of them put in order by the reranker.
+
+    A reranker that fails costs its order, not the answer.
 
     Raises:
         InvalidRequest: the query is empty or too long, or a number is out of bounds.
@@ -75,19 +80,68 @@ def search(
     with clock.measure("total"):
         if request.where.metadata:
             _check_fields(request, ledger)
+        wanted = max(request.limit, RERANKED) if reranker else request.limit
+        fluency = embedder.fluency(request.query) if request.mode == "hybrid" else 1.0
         asked = _legs(request, embedder, index, clock)
-        with ThreadPoolExecutor(max_workers=len(asked)) as pool:
-            for depth in DEPTHS:
-                running = {name: pool.submit(leg, depth) for name, leg in asked.items()}
-                legs = {name: leg.result() for name, leg in running.items()}
-                with clock.measure("ledger"):
-                    live = _live(request.partition.tenant, legs, ledger)
-                hits = fuse(live, dict(zip(("dense", "bm25"), request.weights, strict=True)))
-                exhausted = all(len(leg) < depth for leg in legs.values())
-                if len(hits) >= request.limit or exhausted:
-                    break
-    counts = {name: len(leg) for name, leg in legs.items()}
-    return SearchResult(hits[: request.limit], counts, clock.milliseconds)
+        hits, legs = _found(request, wanted, fluency, asked, ledger, clock)
+        notes = _notes(legs, fluency)
+        by = ""
+        if reranker and hits:
+            try:
+                with clock.measure("rerank"):
+                    hits = _reranked(request.query, hits, reranker)
+                by = reranker.name
+            except (TransientError, EmbeddingFailed) as error:
+                notes.append(f"Not reranked, {reranker.name} failed: {error}")
+    return SearchResult(hits[: request.limit], legs, clock.milliseconds, by, notes)
+
+
+def _found(
+    request: SearchRequest,
+    wanted: int,
+    fluency: float,
+    asked: Mapping[str, Callable[[int], list[Candidate]]],
+    ledger: Ledger,
+    clock: _Clock,
+) -> tuple[list[Hit], dict[str, int]]:
+    """The live hits, at most ``wanted``, in fused order; and how many candidates each leg gave.
+
+    The dense leg counts as far as the model reads the query: what a vector says of a text in a
+    language that the model never learnt is noise, which would bury what the keywords find. It
+    still orders what no keyword finds.
+    """
+    dense, bm25 = request.weights
+    weights = {"dense": dense * max(fluency, A_LITTLE), "bm25": bm25}
+    with ThreadPoolExecutor(max_workers=len(asked)) as pool:
+        for depth in DEPTHS:
+            running = {name: pool.submit(leg, depth) for name, leg in asked.items()}
+            legs = {name: leg.result() for name, leg in running.items()}
+            fused = fuse(legs, weights)
+            with clock.measure("ledger"):
+                hits = _live(fused, wanted, request.partition.tenant, ledger)
+            if len(hits) == wanted or all(len(leg) < depth for leg in legs.values()):
+                break
+    return hits, {name: len(leg) for name, leg in legs.items()}
+
+
+def _reranked(query: str, hits: Sequence[Hit], reranker: Reranker) -> list[Hit]:
+    first, others = hits[:RERANKED], hits[RERANKED:]
+    passages = [hit.candidate.chunk.searched for hit in first]
+    return [*blend(first, reranker.scores(query, passages), reranker.weight), *others]
+
+
+def _notes(legs: Mapping[str, int], fluency: float) -> list[str]:
+    """What a person should know of how the search went."""
+    if fluency < HARDLY and legs.get("bm25"):
+        return [
+            "The embedding model hardly reads the language of this query: these were found by its "
+            "keywords. For other languages deploy a multilingual model."
+        ]
+    if any(legs.values()) and legs.get("bm25") == 0:
+        return ["No passage holds a keyword of the query: these were found by meaning alone."]
+    if legs == {"bm25": 0}:
+        return ["No passage holds a keyword of the query; words like 'the' and 'of' are none."]
+    return []
 
 
 def _legs(
@@ -97,7 +151,7 @@ def _legs(
     legs: dict[str, Callable[[int], list[Candidate]]] = {}
     if request.mode != "bm25":
         with clock.measure("embed"):
-            vector = embedder.embed([request.query])[0]
+            vector = embedder.embed_query(request.query)
 
         def dense(depth: int) -> list[Candidate]:
             with clock.measure("dense"):
@@ -114,43 +168,25 @@ def _legs(
     return legs
 
 
-def fuse(
-    legs: Mapping[str, Sequence[Candidate]], weights: Mapping[str, float], k: int = RRF_K
-) -> list[Hit]:
-    """Weighted reciprocal rank fusion: score(d) = Σ weight / (k + rank of d in a leg), best first.
+def _live(hits: Sequence[Hit], wanted: int, tenant: str, ledger: Ledger) -> list[Hit]:
+    """The first ``wanted`` hits that the ledger shows: the index may lag behind it.
 
-    Cormack, Clarke and Büttcher, SIGIR 2009, https://doi.org/10.1145/1571941.1572114 (k = 60).
-    Equal scores are ordered by chunk id, so that the order never depends on chance.
+    The ledger is asked about as many documents at once as a read takes, and no more than needed.
     """
-    candidates: dict[str, Candidate] = {}
-    ranks: dict[str, dict[str, LegRank]] = {}
-    for name, leg in legs.items():
-        for rank, candidate in enumerate(leg, start=1):
-            candidates.setdefault(candidate.chunk_id, candidate)
-            ranks.setdefault(candidate.chunk_id, {})[name] = LegRank(rank, candidate.score)
-    hits = [
-        Hit(
-            candidates[key], sum(weights[leg] / (k + at.rank) for leg, at in places.items()), places
-        )
-        for key, places in ranks.items()
-    ]
-    return sorted(hits, key=lambda hit: (-hit.score, hit.candidate.chunk_id))
-
-
-def _live(
-    tenant: str, legs: Mapping[str, Sequence[Candidate]], ledger: Ledger
-) -> dict[str, list[Candidate]]:
-    """Only what the ledger shows: the index may lag behind deletes and replacements."""
-    wanted = {candidate.document_id for leg in legs.values() for candidate in leg}
-    documents = ledger.get_many(tenant, wanted) if wanted else {}
-
-    def shown(candidate: Candidate) -> bool:
-        document = documents.get(candidate.document_id)
-        return document is not None and document.shows(candidate.generation)
-
-    return {
-        name: [candidate for candidate in leg if shown(candidate)] for name, leg in legs.items()
-    }
+    known: dict[str, Document] = {}
+    live: list[Hit] = []
+    ahead = 0
+    for at, hit in enumerate(hits):
+        if len(live) == wanted:
+            break
+        if at == ahead:
+            ahead = at + max(LOOK_AHEAD, wanted - len(live))
+            asked = {one.candidate.document_id for one in hits[at:ahead]} - known.keys()
+            known |= ledger.get_many(tenant, asked) if asked else {}
+        document = known.get(hit.candidate.document_id)
+        if document is not None and document.shows(hit.candidate.generation):
+            live.append(hit)
+    return live
 
 
 def _check(request: SearchRequest) -> None:

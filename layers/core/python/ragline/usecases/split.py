@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from enum import StrEnum
 
 from ragline import parsing
@@ -44,19 +45,22 @@ def split_upload(
     tokenizer: Tokenizer,
     limits: Limits,
     etag: str = "",
+    size: int | None = None,
 ) -> Outcome:
     """Take one ObjectCreated event to stored and announced chunks, or to a recorded failure.
 
     Repeating it is safe at every step: the generation belongs to the sequencer, parts and ledger
     records are written by name, and messages may be sent again. ``etag`` is the version that the
-    event tells of; once another has taken its place, that one's event is waited for.
+    event tells of, and ``size`` its bytes, None to have the bucket asked; once another version has
+    taken its place, that one's event is waited for.
 
     Raises:
         MalformedMessage: the key is not an upload's.
     """
     upload = identify(key, ledger)
-    size = objects.size(key)
-    if size is None:
+    size = objects.size(key) if size is None else size
+    data = None if size is None else _read(key, etag, size, objects, limits)
+    if size is None or (data is None and objects.size(key) is None):
         return Outcome.GONE  # its ObjectRemoved event says what that means
     new = NewDocument(upload.partition, upload.document_id, upload.filename, key, size=size)
     document = ledger.begin(new, sequencer, fingerprint(limits))
@@ -67,19 +71,17 @@ def split_upload(
         settle(document, ledger=ledger, queues=queues)
         return Outcome.DONE_BEFORE
     try:
-        check_size(document.filename, size, limits)
-        data = objects.get(key, etag)
         if data is None:
             return Outcome.GONE
-        _claim(document, data, ledger)
+        check_size(document.filename, size, limits)
+        document = _claim(document, data, ledger)
         kind = parsing.sniff(data, document.filename)
         pages = page_ranges(data, kind, document.filename, limits)
         if pages:
             _send_ranges(document, pages, etag, ledger, queues)
             return Outcome.RANGES_SENT
         whole = cut(data, kind, document.filename, tokenizer=tokenizer, limits=limits)
-        ledger.plan_ranges(document, 1, whole.pages)
-        return _record(document, 0, whole, ledger, objects, queues, limits)
+        return _record(document, None, whole, ledger, objects, queues, limits)
     except PermanentError as error:
         fail_document(document, Reason.of(error, STAGE), ledger)
         return Outcome.FAILED
@@ -124,7 +126,12 @@ def split_range(
         return Outcome.FAILED
 
 
-def _claim(document: Document, data: bytes, ledger: Ledger) -> None:
+def _read(key: str, etag: str, size: int, objects: Objects, limits: Limits) -> bytes | None:
+    """The upload's bytes, left unread where there are too many; None if this version is gone."""
+    return objects.get(key, etag) if 0 < size <= limits.file_bytes else b""
+
+
+def _claim(document: Document, data: bytes, ledger: Ledger) -> Document:
     """Take these bytes for this document, unless another one of the collection holds them.
 
     Known first, claimed then: whoever meets the claim can tell that it stands.
@@ -141,6 +148,7 @@ def _claim(document: Document, data: bytes, ledger: Ledger) -> None:
             f"{document.filename} has the same bytes as document {owner!r} of this collection. "
             "Delete that one and retry, or upload with allow_duplicate to have both."
         )
+    return replace(document, checksum=checksum)
 
 
 def _clear_away(new: NewDocument, ledger: Ledger, objects: Objects) -> None:
@@ -186,7 +194,7 @@ def _again(document: Document, message: PageRange) -> Uploaded:
 
 def _record(
     document: Document,
-    number: int,
+    number: int | None,
     piece: Cut,
     ledger: Ledger,
     objects: Objects,
@@ -194,14 +202,14 @@ def _record(
     limits: Limits,
 ) -> Outcome:
     """Chunks first, then the ledger's count of them, then the messages: a crash between any two
-    is mended by the redelivery, which writes the same again."""
+    is mended by the redelivery, which writes the same again. ``number`` is None for a document
+    that was cut whole."""
     base = Part(document.partition, document.document_id, document.generation, 0, 0)
     parts = []
     for part, run in cut_parts(base, piece.chunks):
         write_part(objects, part, run)
         parts.append(part)
-    ledger.record_range(document, number, len(piece.chunks), piece.pages)
-    now = ledger.get(document.partition.tenant, document.document_id)
+    now = _recorded(document, number, piece, ledger)
     if now is None or not now.wants(document.generation):
         if now is None or now.live_generation != document.generation:
             # What clears a dead generation away may have come before these were written.
@@ -209,12 +217,25 @@ def _record(
         return Outcome.STALE
     _check_total(now, limits)
     queues.send_parts(parts)
+    if not (now.progress.complete or now.terminal):
+        return Outcome.SPLIT  # whoever finishes its last chunk ends it
     advice = piece.advice(now.progress.ranges_total)
     settled = settle(document, ledger=ledger, queues=queues, advice=advice)
     if settled is not None and settled.status is Status.EMPTY:
         reason = Reason("no_text", f"no text was found in {document.filename}.", STAGE)
         note(document, reason, ledger)
     return Outcome.SPLIT
+
+
+def _recorded(
+    document: Document, number: int | None, piece: Cut, ledger: Ledger
+) -> Document | None:
+    """Have the ledger count what was cut; the document as it is then."""
+    chunks = len(piece.chunks)
+    if number is None:
+        return ledger.record_whole(document, chunks, piece.pages)
+    ledger.record_range(document, number, chunks, piece.pages)
+    return ledger.get(document.partition.tenant, document.document_id)
 
 
 def _check_total(now: Document, limits: Limits) -> None:

@@ -1,0 +1,31 @@
+"""Orders housekeeping of the index where it was left untidy.
+
+Whoever writes an index tidies it as it goes. What remains when the writing stops (some fragments
+that every query opens, files of old versions) is found here, by the names of the files alone: the
+indexer looks closer, and does it in its order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ragline.domain.documents import Partition
+from ragline.domain.keys import index_prefix, parse_index_data_key
+from ragline.domain.messages import Optimize
+from ragline.ports import Objects, Queues
+
+MANY_FILES = 8
+"""A table that was tidied has one for each million rows."""
+
+
+def tidy(*, objects: Objects, queues: Queues) -> Sequence[Partition]:
+    """Ask the indexer to look after the partitions whose tables have many files; which they are.
+
+    An order that was given less than five minutes ago is not given again: the queue drops it.
+    """
+    tables = Counter(map(parse_index_data_key, objects.list(index_prefix())))
+    untidy = {table[0] for table, files in tables.items() if table and files >= MANY_FILES}
+    partitions = sorted(untidy, key=str)
+    queues.send_ops([Optimize(tenant=one.tenant, collection=one.collection) for one in partitions])
+    return partitions

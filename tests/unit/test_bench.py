@@ -1,0 +1,116 @@
+"""The benchmarks themselves: what they are told to measure comes out, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ragline.adapters.lancedb_index import LanceIndexes
+from ragline.adapters.memory import MemoryLedger
+from tests.bench import __main__ as bench
+from tests.bench import growth, queries
+from tests.bench.corpus import PARTITION, Corpus
+from tests.bench.figures import Figure, Line, Note, Plan, Skipped, percentile
+from tests.bench.output import BEGIN, END
+
+
+def fine(plan: Plan) -> Iterator[Line]:
+    yield Figure("rate", 50, "chunks/s", 0.5, "raw encode", 0.85)
+    yield Note("two cores")
+
+
+def broken(plan: Plan) -> Iterator[Line]:
+    yield Figure("before it broke", 1, "ms")
+    raise RuntimeError("the cloud did not start")
+
+
+def absent(plan: Plan) -> Iterator[Line]:
+    raise Skipped("there is no such environment")
+    yield
+
+
+@pytest.fixture
+def sections(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"broken": broken, "fine": fine, "absent": absent}
+    monkeypatch.setattr(bench, "SECTIONS", found)
+
+
+@pytest.mark.usefixtures("sections")
+def test_a_section_that_fails_is_reported_and_the_others_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench.main(["--json", str(tmp_path / "bench.json")]) == 1
+    found = json.loads((tmp_path / "bench.json").read_text())["sections"]
+    assert [one["section"] for one in found] == ["broken", "fine", "absent"]
+    assert found[0]["failed"] == "RuntimeError: the cloud did not start"
+    assert [one["what"] for one in found[0]["figures"]] == ["before it broke"]
+    assert "0.85 missed" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("sections")
+def test_a_section_that_cannot_be_measured_here_says_why_and_is_no_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench.main(["absent", "fine", "--json", str(tmp_path / "bench.json")]) == 0
+    assert "absent: skipped: there is no such environment" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("sections")
+def test_the_markdown_table_takes_its_marked_place_and_leaves_the_rest(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"Before.\n{BEGIN}\nan older table\n{END}\nAfter.\n")
+    bench.main(["fine", "--json", str(tmp_path / "bench.json"), "--markdown", str(page)])
+    text = page.read_text()
+    assert text.startswith(f"Before.\n{BEGIN}\n| section | what |")
+    assert text.endswith(f"{END}\nAfter.\n")
+    assert "| fine | rate | 50.0 | chunks/s | 0.50 | raw encode | 0.85 missed |" in text
+    assert "an older table" not in text
+
+
+def test_an_unknown_section_is_refused_with_those_that_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        bench.main(["speed"])
+    assert "'speed' is none of embedding, ingest, peers" in capsys.readouterr().err
+
+
+def test_the_99th_percentile_is_a_value_that_was_measured() -> None:
+    assert percentile([float(n) for n in range(1, 101)], 0.99) == 99
+    assert percentile([3.0, 1.0], 0.99) == 3
+    assert percentile([7.0], 0.5) == 7
+
+
+def corpus(per_document: int) -> Corpus:
+    chance = np.random.default_rng(0).standard_normal((8, 32)).astype(np.float32)
+    centres = chance / np.linalg.norm(chance, axis=1, keepdims=True)
+    return Corpus(["the first row's own words"], centres, per_document=per_document)
+
+
+def test_rows_are_the_same_whichever_run_of_them_is_made() -> None:
+    ours = corpus(20)
+    [late] = ours.rows(57, 1)
+    again = ours.rows(50, 10)[7]
+    assert (late.chunk_id, late.chunk) == (again.chunk_id, again.chunk)
+    np.testing.assert_array_equal(late.vector, again.vector)
+
+
+def test_an_indexer_batch_is_applied_and_timed(tmp_path: Path) -> None:
+    indexes = LanceIndexes(str(tmp_path))
+    took = growth.apply_batch(indexes, corpus(growth.ROWS_PER_OP), 0)
+    assert took.rows == indexes.of(growth.FINGERPRINT).count(PARTITION) == growth.BATCH
+    assert took.rate > 0
+    assert took.cpu > 0
+
+
+def test_a_collection_that_was_filled_answers_every_query(tmp_path: Path) -> None:
+    index, ledger, rows = LanceIndexes(str(tmp_path)).of("bench"), MemoryLedger(), corpus(20)
+    queries.fill(index, ledger, rows, 0, 90)
+    queries.fill(index, ledger, rows, 90, 130)
+    assert index.count(PARTITION) == 130
+    asked = queries.Asked(["first row"], rows.rows(0, 1)[0].vector[None])
+    assert len(queries.ask(index, ledger, asked)) == 1

@@ -1,0 +1,187 @@
+"""A search: both legs, only what the ledger shows, a reranker that may fail."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ragline.adapters.memory import MemoryLedger
+from ragline.domain.documents import Document
+from ragline.domain.errors import InvalidRequest, ServiceUnavailable
+from ragline.embedding.hashing import HashEmbedder
+from ragline.ports import Reranker
+from ragline.reranking.overlap import OverlapReranker
+from ragline.usecases.search import RERANKED, SearchRequest, SearchResult, search
+from tests.unit.pipeline import HANDBOOK, Pipeline
+
+
+@dataclass
+class CountingLedger(MemoryLedger):
+    asked: list[int] = field(default_factory=list)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = []
+
+    def get_many(self, tenant: str, document_ids: Collection[str]) -> dict[str, Document]:
+        self.asked.append(len(document_ids))
+        return super().get_many(tenant, document_ids)
+
+
+class Backwards:
+    """Prefers what the legs put last."""
+
+    name = "backwards"
+    weight = 1.0
+    read: Sequence[str] = ()
+
+    def scores(self, query: str, passages: Sequence[str]) -> Sequence[float]:
+        self.read = passages
+        return list(range(len(passages)))
+
+
+class Broken:
+    name = "broken"
+    weight = 1.0
+
+    def scores(self, query: str, passages: Sequence[str]) -> Sequence[float]:
+        raise ServiceUnavailable("it does not answer")
+
+
+def shelf(count: int, word: str = "lamp") -> Pipeline:
+    pipeline = Pipeline(ledger=CountingLedger())
+    for number in range(count):
+        pipeline.drop(f"The {word} number {number}.", f"d{number:03}", filename=f"{number}.md")
+    pipeline.run()
+    return pipeline
+
+
+def ask(
+    pipeline: Pipeline, query: str, reranker: Reranker | None = None, **options: object
+) -> SearchResult:
+    return search(
+        SearchRequest(HANDBOOK, query, **options),  # type: ignore[arg-type]
+        embedder=pipeline.embedder,
+        index=pipeline.index,
+        ledger=pipeline.ledger,
+        reranker=reranker,
+    )
+
+
+def found(result: SearchResult) -> list[str]:
+    return [hit.candidate.document_id for hit in result.hits]
+
+
+def test_the_ledger_is_asked_about_the_hits_that_are_shown_and_few_more() -> None:
+    pipeline = shelf(60)
+    assert isinstance(pipeline.ledger, CountingLedger)
+    pipeline.ledger.asked.clear()
+    ask(pipeline, "lamp number 7", limit=5)
+    assert sum(pipeline.ledger.asked) <= 20
+
+
+def test_deleted_documents_are_passed_over_until_the_page_is_full() -> None:
+    pipeline = shelf(60)
+    before = found(ask(pipeline, "lamp number", limit=50))
+    for gone in before[:45]:
+        pipeline.delete(gone)
+    assert found(ask(pipeline, "lamp number", limit=15)) == before[45:] + [
+        one for one in found(ask(pipeline, "lamp number", limit=100)) if one not in before
+    ]
+
+
+def test_a_reranker_reads_the_first_hits_and_puts_them_in_order() -> None:
+    pipeline, backwards = shelf(RERANKED + 10), Backwards()
+    plain = found(ask(pipeline, "lamp number 7", limit=50))
+    result = ask(pipeline, "lamp number 7", backwards, limit=50)
+    assert len(backwards.read) == RERANKED
+    assert found(result) == plain[:RERANKED][::-1] + plain[RERANKED:]
+    assert (result.reranker, list(result.notes)) == ("backwards", [])
+    assert "rerank" in result.timings_ms
+
+
+def test_a_reranker_reads_headings_that_the_passage_itself_does_not_hold() -> None:
+    pipeline, backwards = Pipeline(), Backwards()
+    pipeline.drop("# Boilers\n\n" + " ".join(f"It is step {n}." for n in range(20)))
+    pipeline.run()
+    ask(pipeline, "step", backwards)
+    assert len(backwards.read) > 1
+    assert all("Boilers" in passage for passage in backwards.read)
+
+
+def test_a_reranker_that_cannot_be_reached_costs_its_order_and_not_the_answer() -> None:
+    pipeline = shelf(5)
+    result = ask(pipeline, "lamp number 3", Broken())
+    assert found(result) == found(ask(pipeline, "lamp number 3"))
+    assert result.reranker == ""
+    [note] = result.notes
+    assert "broken" in note and "does not answer" in note
+
+
+def test_a_reranker_that_counts_shared_words_prefers_the_passage_that_has_them_all() -> None:
+    pipeline = shelf(12)
+    assert found(ask(pipeline, "the lamp number 11", OverlapReranker()))[0] == "d011"
+
+
+def test_a_query_of_stop_words_alone_is_answered_by_meaning_and_says_so() -> None:
+    result = ask(shelf(3), "the of and")
+    assert result.legs["bm25"] == 0
+    assert len(result.hits) == 3
+    assert "meaning alone" in result.notes[0]
+
+
+def test_a_keyword_search_for_stop_words_says_that_they_are_no_keywords() -> None:
+    result = ask(shelf(3), "the of and", mode="bm25")
+    assert (list(result.hits), result.legs) == ([], {"bm25": 0})
+    assert "keyword" in result.notes[0]
+
+
+def test_passages_are_found_by_the_heading_above_them() -> None:
+    pipeline = Pipeline()
+    pipeline.drop("# Boilers\n\n" + " ".join(f"It is step {n}." for n in range(20)))
+    pipeline.run()
+    last = max(pipeline.index.bm25(HANDBOOK, "boilers", 10, SearchRequest(HANDBOOK, "").where),
+               key=lambda one: one.chunk.ordinal)  # fmt: skip
+    assert last.chunk.ordinal > 0
+    assert "Boilers" not in last.chunk.text
+    assert last.chunk.context == "Boilers"
+
+
+@pytest.mark.parametrize("weights", [(0.0, 0.0), (-1.0, 1.0)])
+def test_weights_that_rank_nothing_are_refused(weights: tuple[float, float]) -> None:
+    with pytest.raises(InvalidRequest, match="weights"):
+        ask(shelf(1), "lamp", weights=weights)
+
+
+class Foreign(HashEmbedder):
+    """Reads no query, and finds what is unlike it."""
+
+    def fluency(self, text: str) -> float:
+        return 0.0
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        vector: NDArray[np.float32] = -super().embed_query(text)
+        return vector
+
+
+def test_a_model_that_cannot_read_the_query_does_not_bury_what_its_keywords_find() -> None:
+    pipeline = shelf(30)
+    pipeline.embedder = Foreign()
+    result = ask(pipeline, "number 17", limit=30)
+    scores = [hit.ranks["bm25"].score for hit in result.hits]
+    assert found(result)[0] == "d017"
+    assert scores == sorted(scores, reverse=True)
+    assert "hardly reads" in result.notes[0]
+
+
+def test_what_no_keyword_finds_is_still_ordered_by_meaning() -> None:
+    pipeline = shelf(30)
+    pipeline.embedder = Foreign()
+    by_meaning = found(ask(pipeline, "17", mode="dense", limit=30))
+    bm25 = found(ask(pipeline, "17", mode="bm25", limit=30))
+    rest = [one for one in by_meaning if one not in bm25]
+    assert found(ask(pipeline, "17", limit=30)) == [*bm25, *rest]
