@@ -146,6 +146,9 @@ class RuntimeApi:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if "/invocation/next" not in self.path:
+                    self.list_nothing()
+                    return
                 if asked.is_set():
                     api.answered.wait(60)  # the client long-polls for a second event
                     return
@@ -180,6 +183,14 @@ class RuntimeApi:
                 answer = b'{"Items": [], "Count": 0, "ScannedCount": 0}'
                 self.send_response(200)
                 self.send_header("Content-Type", "application/x-amz-json-1.0")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def list_nothing(self) -> None:  # stands in for S3, whose bucket is empty
+                answer = b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
+                self.send_response(200)
+                self.send_header("Content-Type", "application/xml")
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
