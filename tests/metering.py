@@ -27,7 +27,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ragline.adapters.dynamodb_items import Item
+    from ragline.adapters.dynamodb.items import Item
 
 KB = 1024
 _TRANSACTION = 2

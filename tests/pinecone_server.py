@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from ragline.adapters.pinecone_documents import schema
+from ragline.adapters.pinecone.documents import schema
 from tests.pinecone_store import Refused, Store, bad
 
 API_KEY = "pcsk_test"

@@ -24,7 +24,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from ragline.adapters.dynamodb_ledger import DynamoLedger
+from ragline.adapters.dynamodb.ledger import DynamoLedger
 from ragline.domain.documents import Status
 from ragline.domain.errors import EmbeddingFailed
 from ragline.embedding.hashing import HashEmbedder

@@ -53,7 +53,7 @@ def main(model: Path, uri: str, questions: Sequence[str]) -> None:
     clock = _Clock()
     import lancedb  # noqa: F401 - the heaviest import of a query
 
-    from ragline.adapters.lancedb_index import LanceIndexes
+    from ragline.adapters.lance.index import LanceIndexes
     from ragline.domain.chunks import Filter
     from ragline.domain.documents import Partition
     from ragline.embedding.onnx import OnnxEmbedder

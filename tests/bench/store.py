@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ragline.adapters.lancedb_index import LanceIndexes, storage_options
+from ragline.adapters.lance.index import LanceIndexes, storage_options
 from ragline.ports import Indexes, VectorIndex
 from tests.slow_s3 import BUCKET, CREDENTIALS, Meter, slow_s3
 

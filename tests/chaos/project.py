@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ragline.adapters.dynamodb_ledger import DynamoLedger
-from ragline.adapters.lancedb_index import LanceIndexes, storage_options
+from ragline.adapters.dynamodb.ledger import DynamoLedger
+from ragline.adapters.lance.index import LanceIndexes, storage_options
 from ragline.adapters.s3_objects import S3Objects
 from ragline.embedding.model import read_card
 from ragline.embedding.prepare import ensure

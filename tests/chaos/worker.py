@@ -197,7 +197,7 @@ def _strike(action: str, operation: str, service: str) -> None:
 
 
 def _around_index(hazards: _Hazards) -> None:
-    from ragline.adapters.lancedb_index import LanceIndex
+    from ragline.adapters.lance.index import LanceIndex
 
     upsert, delete = LanceIndex.upsert, LanceIndex.delete
 

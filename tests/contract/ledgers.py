@@ -10,9 +10,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ragline.adapters import dynamodb_items as items
 from ragline.adapters.backoff import Backoff
-from ragline.adapters.dynamodb_ledger import DynamoLedger
+from ragline.adapters.dynamodb import items
+from ragline.adapters.dynamodb.ledger import DynamoLedger
 from ragline.adapters.memory import MemoryLedger
 from ragline.domain.documents import Document, Partition, Reason, dropped_id
 from ragline.domain.ledger import Audit, ChunkState, NewDocument

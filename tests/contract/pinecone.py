@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from pinecone._internal.http_client import get_budget_registry
 
-from ragline.adapters.pinecone_index import PineconeIndexes
+from ragline.adapters.pinecone.index import PineconeIndexes
 from tests.contract.test_vector_index import DIMENSIONS
 from tests.pinecone_server import API_KEY, PineconeServer
 

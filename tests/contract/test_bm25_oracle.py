@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from rank_bm25 import BM25Okapi  # type: ignore[import-untyped]
 
-from ragline.adapters import lance_upkeep
-from ragline.adapters.lancedb_index import LanceIndex
+from ragline.adapters.lance import upkeep as lance_upkeep
+from ragline.adapters.lance.index import LanceIndex
 from ragline.adapters.memory_index import K1, B
 from ragline.domain.chunks import Filter
 from ragline.evaluation import datasets

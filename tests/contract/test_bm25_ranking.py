@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ragline.adapters import lance_upkeep
-from ragline.adapters.lancedb_index import LanceIndex
+from ragline.adapters.lance import upkeep as lance_upkeep
+from ragline.adapters.lance.index import LanceIndex
 from ragline.adapters.memory_index import MemoryIndex, okapi
 from ragline.domain.chunks import Chunk, Filter, Row
 from ragline.domain.documents import Partition

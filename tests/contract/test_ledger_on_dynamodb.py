@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from ragline.adapters import dynamodb_items as items
 from ragline.adapters.backoff import Backoff
-from ragline.adapters.dynamodb_ledger import DynamoLedger
+from ragline.adapters.dynamodb import items
+from ragline.adapters.dynamodb.ledger import DynamoLedger
 from ragline.domain.documents import Progress, Status
 from ragline.domain.errors import SetupError, Throttled, WriteConflict
 from ragline.domain.ledger import ChunkState, Failure, Work

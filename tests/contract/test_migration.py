@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ragline.adapters.lancedb_index import LanceIndexes
+from ragline.adapters.lance.index import LanceIndexes
 from ragline.embedding.hashing import HashEmbedder
 from ragline.ports import Indexes
 from ragline.usecases.delivery import Directly

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from ragline.adapters.pinecone_index import PineconeIndexes
+from ragline.adapters.pinecone.index import PineconeIndexes
 from ragline.domain.errors import SetupError
 from ragline.ports import Indexes, VectorIndex
 from tests.contract.pinecone import pinecone, serving

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ragline import wiring
-from ragline.adapters.pinecone_index import PineconeIndexes
-from ragline.adapters.pinecone_key import api_key, check_place
+from ragline.adapters.pinecone.index import PineconeIndexes
+from ragline.adapters.pinecone.key import api_key, check_place
 from ragline.domain.errors import SetupError
 from tests.contract import aws
 from tests.contract.pinecone import serving

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ragline.adapters.pinecone_index import PineconeIndex, PineconeIndexes
+from ragline.adapters.pinecone.index import PineconeIndex, PineconeIndexes
 from ragline.domain.chunks import Row
 from ragline.domain.documents import Partition
 from ragline.ports import Indexes, VectorIndex

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ragline.adapters import pinecone_connection, pinecone_writes
-from ragline.adapters.pinecone_index import PineconeIndexes
+from ragline.adapters.pinecone import connection as pinecone_connection
+from ragline.adapters.pinecone import writes as pinecone_writes
+from ragline.adapters.pinecone.index import PineconeIndexes
 from ragline.domain.chunks import Filter
 from ragline.domain.documents import Partition
 from ragline.domain.errors import (

@@ -23,8 +23,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ragline.adapters import lance_rows, lance_tables, lance_upkeep, lancedb_index
-from ragline.adapters.lancedb_index import LanceIndex, LanceIndexes
+from ragline.adapters.lance import index as lance_index
+from ragline.adapters.lance import rows as lance_rows
+from ragline.adapters.lance import tables as lance_tables
+from ragline.adapters.lance import upkeep as lance_upkeep
+from ragline.adapters.lance.index import LanceIndex, LanceIndexes
 from ragline.adapters.memory_index import MemoryIndex, MemoryIndexes
 from ragline.domain.chunks import Candidate, Chunk, Filter, Row
 from ragline.domain.documents import Partition, Scalar
@@ -753,7 +756,7 @@ def test_a_row_that_is_there_twice_is_two_entries(lance: LanceIndex) -> None:
 def test_entries_come_in_batches_and_are_those_of_one_version(
     lance: LanceIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lancedb_index, "ENTRIES_PER_BATCH", 10)
+    monkeypatch.setattr(lance_index, "ENTRIES_PER_BATCH", 10)
     lance.upsert(ACME, [row(ordinal=n) for n in range(95)])
     entries = lance.entries(ACME)
     first = next(entries)
@@ -780,7 +783,7 @@ def test_names_that_could_share_a_table_are_refused(lance: LanceIndex) -> None:
 
 def test_importing_the_adapter_loads_neither_lancedb_nor_pyarrow() -> None:
     program = (
-        "import sys, ragline.adapters.lancedb_index;"
+        "import sys, ragline.adapters.lance.index;"
         "print([m for m in ('lancedb', 'pyarrow', 'numpy') if m in sys.modules])"
     )
     ran = subprocess.run(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ragline.adapters.dynamodb_ledger import DynamoLedger
+from ragline.adapters.dynamodb.ledger import DynamoLedger
 from ragline.domain.documents import Partition
 from tests.e2e.stack import CommandLine, Stack, texts, until
 from tests.samples import corrupt_pdf

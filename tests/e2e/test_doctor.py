@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ragline.adapters.lancedb_index import LanceIndex, LanceIndexes, storage_options
+from ragline.adapters.lance.index import LanceIndex, LanceIndexes, storage_options
 from ragline.domain.documents import Partition
 from ragline.embedding.model import read_card
 from ragline.embedding.prepare import ensure

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from ragline.adapters.lancedb_index import LanceIndex, storage_options
+from ragline.adapters.lance.index import LanceIndex, storage_options
 from ragline.local import aws
 from ragline.local.cloud import Cloud
 from ragline.ports import VectorIndex

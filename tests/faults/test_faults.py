@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ragline import wiring
-from ragline.adapters.lancedb_index import LanceIndexes
+from ragline.adapters.lance.index import LanceIndexes
 from ragline.domain.chunks import Filter, Row
 from tests.faults import oracle
 from tests.faults.injection import Call

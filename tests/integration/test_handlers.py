@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ragline import batches, telemetry, wiring
-from ragline.adapters.dynamodb_ledger import DynamoLedger
+from ragline.adapters.dynamodb.ledger import DynamoLedger
 from ragline.adapters.memory_index import MemoryIndexes
 from ragline.domain.documents import Status
 from ragline.domain.errors import OutOfTime, ServiceUnavailable, Throttled

@@ -11,10 +11,11 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from ragline.adapters import lance_replica, lance_upkeep
-from ragline.adapters.lance_files import S3Files
-from ragline.adapters.lance_replica import Replica
-from ragline.adapters.lancedb_index import LanceIndex, LanceIndexes, storage_options
+from ragline.adapters.lance import replica as lance_replica
+from ragline.adapters.lance import upkeep as lance_upkeep
+from ragline.adapters.lance.files import S3Files
+from ragline.adapters.lance.index import LanceIndex, LanceIndexes, storage_options
+from ragline.adapters.lance.replica import Replica
 from ragline.ports import VectorIndex
 from tests.contract.test_vector_index import ACME, ALL, VectorIndexContract, X, row, seen
 from tests.slow_s3 import BUCKET, Meter, slow_s3

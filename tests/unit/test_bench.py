@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ragline.adapters.lancedb_index import LanceIndexes
+from ragline.adapters.lance.index import LanceIndexes
 from ragline.adapters.memory import MemoryLedger
 from tests.bench import __main__ as bench
 from tests.bench import growth, queries

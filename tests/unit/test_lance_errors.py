@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ragline.adapters.lance_errors import means_missing, translate, translated
+from ragline.adapters.lance.errors import means_missing, translate, translated
 from ragline.domain.errors import (
     InvalidRequest,
     RaglineError,

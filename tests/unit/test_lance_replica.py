@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from ragline import wiring
-from ragline.adapters import lance_replica, lance_upkeep
-from ragline.adapters.lance_files import RemoteFile, is_needed
-from ragline.adapters.lance_replica import Replica
-from ragline.adapters.lancedb_index import LanceIndex, LanceIndexes
+from ragline.adapters.lance import replica as lance_replica
+from ragline.adapters.lance import upkeep as lance_upkeep
+from ragline.adapters.lance.files import RemoteFile, is_needed
+from ragline.adapters.lance.index import LanceIndex, LanceIndexes
+from ragline.adapters.lance.replica import Replica
 from ragline.domain.errors import ServiceUnavailable, SetupError
 from ragline.settings import Settings
 from tests.contract.test_vector_index import (

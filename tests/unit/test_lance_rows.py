@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ragline.adapters.lance_rows import condition, literal
-from ragline.adapters.lancedb_index import storage_options
+from ragline.adapters.lance.index import storage_options
+from ragline.adapters.lance.rows import condition, literal
 from ragline.domain.chunks import Filter
 
 

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from pinecone.client.indexes import Indexes
 
-from ragline.adapters import pinecone_connection, pinecone_documents, pinecone_search
-from ragline.adapters.pinecone_documents import FILTERABLE, RETURNED, TERMS, VECTOR, schema
+from ragline.adapters.pinecone import connection as pinecone_connection
+from ragline.adapters.pinecone import documents as pinecone_documents
+from ragline.adapters.pinecone import search as pinecone_search
+from ragline.adapters.pinecone.documents import FILTERABLE, RETURNED, TERMS, VECTOR, schema
 from ragline.local.template import load
 
 ROOT = Path(__file__).parents[2]

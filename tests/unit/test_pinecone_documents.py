@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pinecone import SchemaBuilder
 
-from ragline.adapters.pinecone_documents import (
+from ragline.adapters.pinecone.documents import (
     MAX_METADATA_BYTES,
     MAX_REQUEST_BYTES,
     MAX_REQUEST_DOCUMENTS,

@@ -8,7 +8,7 @@ import pytest
 from pinecone import errors
 from pinecone.errors import PineconeError
 
-from ragline.adapters.pinecone_errors import translate
+from ragline.adapters.pinecone.errors import translate
 from ragline.domain.errors import (
     LimitExceeded,
     RaglineError,

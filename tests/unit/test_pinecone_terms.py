@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragline.adapters.pinecone_documents import MAX_QUERY_BYTES, keywords
-from ragline.adapters.pinecone_terms import LONGEST_BYTES, terms
+from ragline.adapters.pinecone.documents import MAX_QUERY_BYTES, keywords
+from ragline.adapters.pinecone.terms import LONGEST_BYTES, terms
 
 
 @pytest.mark.parametrize(

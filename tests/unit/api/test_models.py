@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.testclient import TestClient
 
-from ragline.adapters.lancedb_index import LanceIndexes
+from ragline.adapters.lance.index import LanceIndexes
 from ragline.api.app import create_app
 from ragline.embedding.hashing import HashEmbedder
 from tests.unit.api.world import World

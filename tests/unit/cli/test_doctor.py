@@ -289,7 +289,7 @@ def lance(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str]]]:
         asked.append((uri, storage_options))
         return MemoryIndexes()
 
-    monkeypatch.setattr("ragline.adapters.lancedb_index.LanceIndexes", connect)
+    monkeypatch.setattr("ragline.adapters.lance.index.LanceIndexes", connect)
     return asked
 
 

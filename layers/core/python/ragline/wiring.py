@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from ragline.adapters.lance_replica import Replica
+    from ragline.adapters.lance.replica import Replica
     from ragline.embedding.model import Card
     from ragline.embedding.onnx import OnnxEmbedder
     from ragline.ports import (
@@ -70,7 +70,7 @@ def sqs() -> Any:
 
 @cache
 def ledger() -> Ledger:
-    from ragline.adapters.dynamodb_ledger import DynamoLedger
+    from ragline.adapters.dynamodb.ledger import DynamoLedger
 
     return DynamoLedger(settings().ledger_table, client=client("dynamodb"))
 
@@ -98,7 +98,7 @@ def queues() -> Queues:
 def indexes() -> Indexes:
     if settings().index_store == "pinecone":
         return _pinecone()
-    from ragline.adapters.lancedb_index import LanceIndexes, storage_options
+    from ragline.adapters.lance.index import LanceIndexes, storage_options
 
     options = storage_options(settings().aws_endpoint_url, settings().aws_region)
     uri = f"s3://{settings().documents_bucket}/index"
@@ -109,8 +109,8 @@ def _replica() -> Replica | None:
     """Where queries read copies of the index; None if the setting allows no bytes for it."""
     if not settings().index_replica_bytes:
         return None
-    from ragline.adapters.lance_files import S3Files
-    from ragline.adapters.lance_replica import Replica, own_folder
+    from ragline.adapters.lance.files import S3Files
+    from ragline.adapters.lance.replica import Replica, own_folder
 
     bucket = settings().documents_bucket
     files = S3Files(client("s3"), bucket, "index")
@@ -118,8 +118,8 @@ def _replica() -> Replica | None:
 
 
 def _pinecone() -> Indexes:
-    from ragline.adapters.pinecone_index import PineconeIndexes
-    from ragline.adapters.pinecone_key import api_key, check_place
+    from ragline.adapters.pinecone.index import PineconeIndexes
+    from ragline.adapters.pinecone.key import api_key, check_place
 
     host, secret = settings().pinecone_host, settings().pinecone_secret_arn
     check_place(host, secret)

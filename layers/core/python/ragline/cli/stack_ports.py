@@ -45,7 +45,7 @@ def stack_ports(where: Account) -> StackPorts:
     Raises:
         SetupError: there is no such stack, it lacks an output, or there are no credentials.
     """
-    from ragline.adapters.dynamodb_ledger import DynamoLedger
+    from ragline.adapters.dynamodb.ledger import DynamoLedger
     from ragline.adapters.s3_objects import S3Objects
     from ragline.adapters.sqs_queues import SqsQueues
 
@@ -97,8 +97,8 @@ def _client(where: Account, service: str) -> Any:
 
 def _pinecone(where: Account, pinecone: Pinecone) -> Indexes:
     try:
-        from ragline.adapters.pinecone_index import PineconeIndexes
-        from ragline.adapters.pinecone_key import api_key, check_place
+        from ragline.adapters.pinecone.index import PineconeIndexes
+        from ragline.adapters.pinecone.key import api_key, check_place
     except ImportError as error:
         raise SetupError(
             f"reaching Pinecone needs {error.name}: install ragline with the extra `cli`."
@@ -115,7 +115,7 @@ def _pinecone(where: Account, pinecone: Pinecone) -> Indexes:
 def _lance(uri: str, session: Any, s3: Any) -> Indexes:
     """Lance has an S3 client of its own, which knows nothing of sessions and profiles."""
     try:
-        from ragline.adapters.lancedb_index import LanceIndexes, storage_options
+        from ragline.adapters.lance.index import LanceIndexes, storage_options
 
         return LanceIndexes(
             uri,

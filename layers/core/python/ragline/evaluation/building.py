@@ -212,7 +212,7 @@ def _restored(entries: Sequence[Entry], means: Means, made: Path, *, new: bool =
 
 
 def _indexes(folder: Path) -> Indexes:
-    from ragline.adapters.lancedb_index import LanceIndexes
+    from ragline.adapters.lance.index import LanceIndexes
 
     return LanceIndexes(str(folder / "lance"))
 

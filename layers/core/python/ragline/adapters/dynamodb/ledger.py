@@ -12,12 +12,11 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from ragline.adapters import dynamodb_items as items
-from ragline.adapters import dynamodb_writes as writes
 from ragline.adapters.backoff import Backoff
 from ragline.adapters.cursors import EARLIEST, LATEST, decode_cursor, encode_cursor
-from ragline.adapters.dynamodb_table import TRANSACTION, Table, Written
-from ragline.adapters.dynamodb_upkeep import Upkeep
+from ragline.adapters.dynamodb import items, writes
+from ragline.adapters.dynamodb.table import TRANSACTION, Table, Written
+from ragline.adapters.dynamodb.upkeep import Upkeep
 from ragline.domain import lifecycle
 from ragline.domain.documents import TERMINAL, Document, Partition, Reason, Status
 from ragline.domain.errors import Throttled, WriteConflict
@@ -28,7 +27,7 @@ from ragline.domain.times import check_time, iso, utc_now
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from ragline.adapters.dynamodb_items import Item
+    from ragline.adapters.dynamodb.items import Item
 
 _STATE = ("status", "generation", "sequencer", "delete_requested")
 """What every rule looks at; rules that look at counts guard those as well."""

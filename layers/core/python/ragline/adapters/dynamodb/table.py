@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from ragline.adapters.aws_errors import cancellation_codes, of_code, translated
 from ragline.adapters.backoff import Backoff
-from ragline.adapters.dynamodb_items import key
+from ragline.adapters.dynamodb.items import key
 from ragline.domain.errors import ServiceUnavailable, Throttled, WriteConflict
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         WriteRequestOutputTypeDef,
     )
 
-    from ragline.adapters.dynamodb_items import Item
+    from ragline.adapters.dynamodb.items import Item
 
 BATCH_READ = 100
 """Items that DynamoDB reads in one BatchGetItem."""

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ragline.adapters.lance_files import MANIFEST, Files, RemoteFile, is_needed
+from ragline.adapters.lance.files import MANIFEST, Files, RemoteFile, is_needed
 from ragline.domain.errors import SetupError
 
 INLINE_BYTES = 4 * 1024 * 1024

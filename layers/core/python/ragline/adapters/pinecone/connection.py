@@ -10,7 +10,7 @@ from pinecone import RetryConfig
 from pinecone.errors import ApiError, NotFoundError, PineconeError, UnauthorizedError
 from pinecone.index import Index
 
-from ragline.adapters.pinecone_errors import translate
+from ragline.adapters.pinecone.errors import translate
 from ragline.domain.documents import Partition
 from ragline.domain.errors import ModelMismatch
 

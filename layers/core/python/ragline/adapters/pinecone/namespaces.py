@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ragline.adapters.pinecone_connection import Connection
+from ragline.adapters.pinecone.connection import Connection
 from ragline.domain.documents import Partition, check_name
 from ragline.domain.errors import InvalidRequest
 

@@ -9,7 +9,7 @@ from typing import Any
 from pinecone.errors import ApiError
 from pinecone.index import Index
 
-from ragline.adapters.pinecone_documents import RETURNED, condition, to_candidate
+from ragline.adapters.pinecone.documents import RETURNED, condition, to_candidate
 from ragline.domain.chunks import Candidate, Filter
 
 MAX_TOP_K = 10_000

@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ragline.adapters.lance_errors import means_missing, translated
-from ragline.adapters.lance_rows import schema
+from ragline.adapters.lance.errors import means_missing, translated
+from ragline.adapters.lance.rows import schema
 from ragline.domain.documents import Partition, check_name
 from ragline.domain.errors import InvalidRequest, ServiceUnavailable, SetupError
 
 if TYPE_CHECKING:
-    from ragline.adapters.lance_replica import Replica
+    from ragline.adapters.lance.replica import Replica
 
 T = TypeVar("T")
 

@@ -9,15 +9,15 @@ from functools import partial
 
 from pinecone.errors import ConflictError
 
-from ragline.adapters.pinecone_connection import Connection, mismatch
-from ragline.adapters.pinecone_documents import (
+from ragline.adapters.pinecone.connection import Connection, mismatch
+from ragline.adapters.pinecone.documents import (
     Document,
     batches,
     namespace_schema,
     parse_id,
     to_document,
 )
-from ragline.adapters.pinecone_namespaces import namespace_name
+from ragline.adapters.pinecone.namespaces import namespace_name
 from ragline.domain.chunks import Row
 from ragline.domain.documents import Partition
 from ragline.domain.errors import LimitExceeded, ServiceUnavailable

@@ -8,16 +8,16 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from ragline.adapters import dynamodb_items as items
 from ragline.adapters.cursors import EARLIEST, LATEST, decode_cursor, encode_cursor
-from ragline.adapters.dynamodb_table import Table
+from ragline.adapters.dynamodb import items
+from ragline.adapters.dynamodb.table import Table
 from ragline.domain.documents import Document, Partition, Status
 from ragline.domain.ledger import Audit, DocumentPage, Work
 from ragline.domain.lifecycle import TROUBLED, Record
 from ragline.domain.times import check_time, iso
 
 if TYPE_CHECKING:
-    from ragline.adapters.dynamodb_items import Item
+    from ragline.adapters.dynamodb.items import Item
 
 _RECORDS = ("CHUNK", "RANGE")
 

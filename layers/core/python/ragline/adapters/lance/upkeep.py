@@ -12,7 +12,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
-from ragline.adapters.lance_tables import Handle
+from ragline.adapters.lance.tables import Handle
 from ragline.domain.documents import Partition
 
 TEXT_INDEX = "text_idx"

@@ -9,9 +9,9 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ragline.adapters import lance_upkeep
-from ragline.adapters.lance_errors import translated
-from ragline.adapters.lance_rows import (
+from ragline.adapters.lance import upkeep
+from ragline.adapters.lance.errors import translated
+from ragline.adapters.lance.rows import (
     COLUMNS,
     ENTRY,
     clean,
@@ -20,7 +20,7 @@ from ragline.adapters.lance_rows import (
     to_arrow,
     to_candidate,
 )
-from ragline.adapters.lance_tables import Handle, Store, Tables, storage_options, table_name
+from ragline.adapters.lance.tables import Handle, Store, Tables, storage_options, table_name
 from ragline.domain.chunks import Candidate, Filter, Row
 from ragline.domain.documents import Partition
 from ragline.domain.errors import ModelMismatch
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ragline.adapters.lance_replica import Replica
+    from ragline.adapters.lance.replica import Replica
 
 __all__ = ["LanceIndex", "LanceIndexes", "storage_options"]
 
@@ -113,7 +113,7 @@ class LanceIndex:
             for row in rows:
                 self._check(partition, row.vector, handle.width)
             data = to_arrow(rows, handle.width)
-            lance_upkeep.survey(handle)
+            upkeep.survey(handle)
             builder = handle.table.merge_insert("chunk_id")
             builder.when_matched_update_all().when_not_matched_insert_all().execute(data)
             handle.wrote(data.num_rows)
@@ -195,15 +195,15 @@ class LanceIndex:
                 yield from zip(*columns, strict=True)
 
     def optimize(self, partition: Partition) -> None:
-        """Folds the table, if it is due, for ``lance_upkeep.FOLD_SECONDS`` at most."""
+        """Folds the table, if it is due, for ``upkeep.FOLD_SECONDS`` at most."""
         handle = self._tables.kept(partition)
-        if handle and lance_upkeep.was_just_written(handle) and not lance_upkeep.is_due(handle):
+        if handle and upkeep.was_just_written(handle) and not upkeep.is_due(handle):
             return
 
         def tidy(handle: Handle) -> None:
-            lance_upkeep.survey(handle)
-            if lance_upkeep.is_due(handle) or lance_upkeep.lies_untidy(handle):
-                lance_upkeep.fold_in_time(handle, partition)
+            upkeep.survey(handle)
+            if upkeep.is_due(handle) or upkeep.lies_untidy(handle):
+                upkeep.fold_in_time(handle, partition)
 
         try:
             self._tables.run(partition, tidy)

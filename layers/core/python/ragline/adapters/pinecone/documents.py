@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ragline.adapters.pinecone_terms import terms
+from ragline.adapters.pinecone.terms import terms
 from ragline.domain.chunks import Candidate, Chunk, Filter, Row, chunk_id
 from ragline.domain.documents import Metadata, Scalar
 from ragline.domain.errors import LimitExceeded

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ragline.adapters.pinecone_connection import Connection
-from ragline.adapters.pinecone_documents import (
+from ragline.adapters.pinecone.connection import Connection
+from ragline.adapters.pinecone.documents import (
     TERMS,
     VECTOR,
     dead,
@@ -19,9 +19,9 @@ from ragline.adapters.pinecone_documents import (
     keywords,
     parse_id,
 )
-from ragline.adapters.pinecone_namespaces import namespace_name, namespaces
-from ragline.adapters.pinecone_search import search
-from ragline.adapters.pinecone_writes import WRITE_SECONDS, Writer
+from ragline.adapters.pinecone.namespaces import namespace_name, namespaces
+from ragline.adapters.pinecone.search import search
+from ragline.adapters.pinecone.writes import WRITE_SECONDS, Writer
 from ragline.domain.chunks import Candidate, Filter, Row
 from ragline.domain.documents import Partition, check_name, is_document_id
 from ragline.domain.errors import ServiceUnavailable

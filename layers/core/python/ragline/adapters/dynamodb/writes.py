@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ragline.adapters import dynamodb_items as items
+from ragline.adapters.dynamodb import items
 from ragline.domain.documents import Document, Reason, Status
 from ragline.domain.ledger import ChunkState, Failure
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import PutTypeDef, TransactWriteItemTypeDef, UpdateTypeDef
 
-    from ragline.adapters.dynamodb_items import Item
+    from ragline.adapters.dynamodb.items import Item
 
 
 def put_absent(table: str, item: Item) -> PutTypeDef:
