@@ -16,7 +16,7 @@ from ragline.ports import Reranker
 from ragline.reranking.bedrock import MAX_CHARACTERS, BedrockReranker
 from ragline.reranking.cross_encoder import CrossEncoder
 from ragline.reranking.late_interaction import LateInteraction
-from ragline.reranking.overlap import OverlapReranker
+from tests.overlap import OverlapReranker
 from tests.unit.embedding.checkpoints import write_checkpoint
 
 PASSAGES = [
@@ -124,7 +124,7 @@ def test_forty_passages_and_more_are_ranked_at_once(reranker: Reranker) -> None:
 def test_it_has_a_name_for_people_and_a_share_in_the_order(reranker: Reranker) -> None:
     assert reranker.name.strip()
     assert reranker.name.isprintable()
-    assert 0 < reranker.weight <= 1
+    assert 0 < reranker.weight("a question") <= 1
 
 
 def test_what_answers_the_question_comes_before_what_does_not(reranker: Reranker) -> None:

@@ -359,6 +359,15 @@ class IndexesContract:
         assert indexes.of("mini-1") is indexes.of("mini-1")
         assert indexes.of("mini-1") is not indexes.of("mini-2")
 
+    def test_a_store_tells_the_length_that_all_vectors_must_have_if_there_is_one(
+        self, indexes: Indexes
+    ) -> None:
+        indexes.of("mini-1").upsert(ACME, [row()])
+        if indexes.length() is None:
+            indexes.of("mini-2").upsert(ACME, [row(vector=np.ones(3, dtype=np.float32))])
+        else:
+            assert indexes.length() == row().vector.size
+
     def test_fingerprints_are_those_that_were_ever_written_sorted(self, indexes: Indexes) -> None:
         indexes.of("never").count(ACME)
         assert indexes.fingerprints(ACME) == []
@@ -515,6 +524,26 @@ def test_the_index_of_vectors_finds_what_reading_all_of_them_finds(
     assert found / (10 * len(queries)) >= 0.99
 
 
+def test_a_filter_that_lets_few_rows_through_costs_the_dense_leg_none_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever they are: in partitions of the index far from the query, too."""
+    from lancedb.index import IvfSq
+
+    monkeypatch.setattr(lance_upkeep, "ANN_FROM_ROWS", 4_000)
+    monkeypatch.setattr(lance_upkeep, "_vector_index", lambda: IvfSq("cosine", num_partitions=40))
+    monkeypatch.setattr(lance_index, "NPROBES", 2)
+    index = LanceIndex(str(tmp_path))
+    vectors = clustered(4_000)
+    rows = [row("rare" if n % 20 == 0 else "other", n, vector=v) for n, v in enumerate(vectors)]
+    index.upsert(ACME, rows)
+    index._tables.run(ACME, lance_upkeep.fold)
+    assert "ANN" in plan_of(index, vectors[1])
+    hits = index.dense(ACME, vectors[1], 300, Filter(document_ids=["rare"]))
+    assert len(hits) == 200
+    assert {hit.document_id for hit in hits} == {"rare"}
+
+
 def test_a_small_table_has_no_index_of_vectors(lance: LanceIndex) -> None:
     lance.upsert(ACME, [row(ordinal=n) for n in range(50)])
     lance._tables.run(ACME, lance_upkeep.fold)
@@ -633,8 +662,11 @@ def test_a_large_table_is_folded_when_it_pays_or_when_the_last_fold_is_long_past
     assert not lance_upkeep.is_due(handle)
     handle.unindexed, handle.folded_at = 4_200, time.monotonic()
     assert lance_upkeep.is_due(handle)
-    handle.tried_at = 3
-    assert not lance_upkeep.is_due(handle), "that fold failed, and nothing came since"
+    handle.folded_in_vain()
+    handle.wrote(rows=100)
+    assert not lance_upkeep.is_due(handle), "that fold failed, and little came since"
+    handle.wrote(rows=4_300)
+    assert lance_upkeep.is_due(handle)
 
 
 def test_housekeeping_of_a_partition_without_rows_is_nothing(lance: LanceIndex) -> None:
@@ -720,6 +752,26 @@ def test_a_fold_that_fails_does_not_fail_the_write(
     lance.optimize(ACME)
     assert lance.count(ACME) == 1
     assert "could not fold the index of acme/handbook" in caplog.text
+
+
+def test_a_fold_that_failed_over_many_uncovered_rows_is_not_tried_at_every_write(
+    lance: LanceIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def broken(handle: object) -> None:
+        tried.append(handle)
+        raise RuntimeError("disk on fire")
+
+    monkeypatch.setattr(lance_upkeep, "MAX_UNINDEXED", 10)
+    monkeypatch.setattr(lance_upkeep, "fold", broken)
+    lance.upsert(ACME, [row(ordinal=n) for n in range(10)])
+    lance.optimize(ACME)
+    for n in range(10, 20):
+        assert len(tried) == 1
+        lance.upsert(ACME, [row(ordinal=n)])
+        lance.optimize(ACME)
+    assert len(tried) == 2
 
 
 def test_a_table_whose_creator_died_early_gets_its_keyword_index(lance: LanceIndex) -> None:

@@ -177,6 +177,9 @@ class WatchedIndexes:
     def partitions(self) -> list[Partition]:
         return self._indexes.partitions()
 
+    def length(self) -> int | None:
+        return self._indexes.length()
+
 
 @dataclass
 class Cloud:

@@ -18,11 +18,12 @@ from ragline.domain.documents import Status
 from ragline.domain.errors import OutOfTime, ServiceUnavailable, Throttled
 from ragline.domain.ledger import NewDocument
 from ragline.domain.lifecycle import WORK_LEASE
-from ragline.domain.messages import Uploaded, read_page_work, read_part
+from ragline.domain.messages import Optimize, Uploaded, read_index_op, read_page_work, read_part
 from ragline.domain.times import utc_now
 from ragline.embedding.hashing import HashEmbedder
 from ragline.settings import settings
 from ragline.usecases.reconcile import Verdict
+from ragline.usecases.tidy import MANY_FILES
 from tests.contract.aws import REGION, client, in_process_aws, make_queue, make_table
 from tests.unit.pipeline import HANDBOOK, WordTokenizer
 
@@ -375,6 +376,31 @@ def test_the_schedule_leaves_a_document_alone_that_it_has_just_set_going(
     assert handle("maintenance", event("maintenance"))[Verdict.REPAIRED] == 1
     assert handle("maintenance", event("maintenance")) == dict.fromkeys(Verdict, 0)
     assert len(waiting(settings().chunks_queue_url)) == 1
+
+
+def test_the_schedule_tidies_the_index_as_long_as_there_is_time(
+    aws: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(MANY_FILES):
+        key = f"index/default.handbook.mini-1.lance/data/{number}.lance"
+        wiring.objects().put(key, b"rows")
+    late = SimpleNamespace(**{**vars(CONTEXT), "get_remaining_time_in_millis": lambda: 9_000})
+    handle("maintenance", event("maintenance"), late)
+    assert not waiting(settings().index_ops_queue_url)
+    handle("maintenance", event("maintenance"))
+    [order] = waiting(settings().index_ops_queue_url)
+    assert read_index_op(order) == Optimize(tenant="default", collection="handbook")
+
+
+def test_the_schedule_tidies_nothing_where_the_index_is_not_in_the_bucket(
+    aws: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(MANY_FILES):
+        wiring.objects().put(f"index/default.handbook.mini-1.lance/data/{number}.lance", b"rows")
+    monkeypatch.setenv("INDEX_STORE", "pinecone")
+    settings.cache_clear()
+    handle("maintenance", event("maintenance"))
+    assert not waiting(settings().index_ops_queue_url)
 
 
 def verdicts(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:

@@ -101,11 +101,12 @@ class Pipeline:
         self.objects.put(key, data)
         return self.split(key, sequencer)
 
-    def split(self, key: str, sequencer: str, etag: str = "") -> Outcome:
+    def split(self, key: str, sequencer: str, etag: str = "", size: int | None = None) -> Outcome:
         return split_upload(
             key,
             sequencer,
             etag=etag,
+            size=size,
             ledger=self.ledger,
             objects=self.objects,
             queues=self.queues,

@@ -101,6 +101,13 @@ def test_a_field_that_a_later_version_added_is_ignored() -> None:
     assert read_part(body).part == PART
 
 
+def test_an_upsert_is_no_migrations_unless_it_says_so() -> None:
+    upsert = Upsert(**ABOUT, vectors_key="v.npz", parts=(Span(first=0, count=2),), migrated=True)
+    assert read_index_op(upsert.model_dump_json()) == upsert
+    before = upsert.model_dump(exclude={"migrated"})  # as earlier versions wrote it
+    assert read_index_op(json.dumps(before)) == upsert.model_copy(update={"migrated": False})
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ragline.domain.chunks import Candidate, Chunk
-from ragline.usecases.fusion import Hit, LegRank, blend, fuse
+from ragline.usecases.fusion import Hit, LegRank, below, blend, fuse
 
 EVEN = {"dense": 0.5, "bm25": 0.5}
 SCORES = st.lists(st.floats(0.01, 50, allow_nan=False), max_size=12).map(
@@ -117,5 +117,14 @@ def test_each_reranked_hit_says_where_the_reranker_put_it() -> None:
 
 
 def test_a_reranker_that_scores_all_alike_changes_nothing() -> None:
-    assert names(blend(hits(b=2, a=1), [5.0, 5.0], 1.0)) == ["a", "b"]
+    assert names(blend(hits(b=2, a=1), [5.0, 5.0], 1.0)) == ["b", "a"]
     assert names(blend(hits(b=2, a=1), [5.0, 5.0], 0.5)) == ["b", "a"]
+
+
+def test_hits_that_were_not_reranked_score_below_those_that_were() -> None:
+    reranked = blend(hits(a=0.2, b=0.1), [0.0, 1.0], 0.5)
+    others = below(hits(c=20.0, d=3.0))
+    scores = [hit.score for hit in [*reranked, *others]]
+    assert names(others) == ["c", "d"]
+    assert scores == sorted(scores, reverse=True)
+    assert below([]) == []

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import threading
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from ragline import wiring
+from ragline.adapters.lance import fetching as lance_fetching
 from ragline.adapters.lance import replica as lance_replica
 from ragline.adapters.lance import upkeep as lance_upkeep
 from ragline.adapters.lance.files import RemoteFile, is_needed
@@ -139,7 +145,7 @@ def test_what_no_version_needs_any_more_is_removed(world: World) -> None:
     here = world.copies / f"{TABLE}.lance"
     assert len(list((here / "_versions").iterdir())) == 1
     assert len(list((here / "data").iterdir())) == 1
-    assert not list(world.copies.glob(".part*"))
+    assert not list(world.copies.glob("*.part*"))
 
 
 def test_a_large_copy_is_made_beside_the_queries(
@@ -187,28 +193,240 @@ def test_what_fails_half_way_is_not_seen_and_answered_from_the_storage(
     assert world.reads_the_copy()
 
 
-def test_pieces_that_came_before_a_failure_are_not_fetched_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lance_replica, "PIECE_BYTES", 4_000)
-    monkeypatch.setattr(lance_replica, "WORKERS", 1)
+@pytest.fixture
+def in_pieces(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., bool]:
+    """Copies a table with a file of many pieces, and fails at those of ``data/`` that ``lost``
+    picks by where they start."""
+    monkeypatch.setattr(lance_fetching, "PIECE_BYTES", 4_000)
+    monkeypatch.setattr(lance_fetching, "WORKERS", 1)
     world.writer.upsert(ACME, [row("a", n, text=f"fox {n} " * 50) for n in range(300)])
     read = world.files.read
 
-    def stops(table: str, name: str, start: int, end: int) -> bytes:
-        if name.startswith("data/") and start >= 12_000:
-            raise OSError("frozen too long")
+    def copied(replica: Replica, lost: Callable[[int], bool] = lambda start: False) -> bool:
+        def reads(table: str, name: str, start: int, end: int) -> bytes:
+            if table == TABLE and name.startswith("data/") and lost(start):
+                raise OSError("frozen too long")
+            return read(table, name, start, end)
+
+        monkeypatch.setattr(world.files, "read", reads)
+        replica._not_before.clear()
+        world.files.fetched.clear()
+        return replica.has_latest(TABLE)
+
+    return copied
+
+
+def from_third(start: int) -> bool:
+    return start >= 12_000
+
+
+def pieces_of_data(files: FolderFiles) -> set[tuple[str, int]]:
+    return {piece for piece in files.fetched if piece[0].startswith("data/")}
+
+
+def test_pieces_that_came_before_a_failure_are_not_fetched_again(
+    world: World, in_pieces: Callable[..., bool]
+) -> None:
+    assert not in_pieces(world.replica, from_third)
+    before = pieces_of_data(world.files)
+    assert {start for _, start in before} == {0, 4_000, 8_000}
+    assert in_pieces(world.replica)
+    assert not before & world.files.fetched
+    assert world.reads_the_copy()
+
+
+def test_readers_that_fail_in_turn_leave_no_holes_in_a_file(
+    world: World, in_pieces: Callable[..., bool]
+) -> None:
+    another, _ = world.another_reader()
+    assert not in_pieces(world.replica, lambda start: start != 0)
+    assert not in_pieces(another, lambda start: start != 4_000)
+    assert in_pieces(world.replica)
+    for copy in (world.copies / f"{TABLE}.lance").rglob("*.lance"):
+        original = world.store / copy.relative_to(world.copies)
+        assert copy.read_bytes() == original.read_bytes()
+    assert world.reads_the_copy()
+
+
+def test_pieces_whose_file_is_gone_are_fetched_again(
+    world: World, in_pieces: Callable[..., bool]
+) -> None:
+    assert not in_pieces(world.replica, from_third)
+    for path in world.copies.glob("*.parts/*"):
+        path.unlink()
+    assert in_pieces(world.replica)
+    assert world.reads_the_copy()
+
+
+def bytes_of_files(store: Path, table: str = "*") -> int:
+    """Of all that is copied as it is."""
+    folders = [*store.glob(f"{table}.lance/data"), *store.glob(f"{table}.lance/_indices")]
+    return sum(lance_replica._bytes(folder) for folder in folders)
+
+
+def disk_that_just_holds_the_files(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = bytes_of_files(world.store)
+
+    def usage(folder: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=size - lance_replica._bytes(world.copies))
+
+    monkeypatch.setattr(lance_replica, "SPARE_BYTES", 0)
+    monkeypatch.setattr("shutil.disk_usage", usage)
+
+
+def test_a_file_that_is_partly_here_needs_room_for_the_rest_only(
+    world: World, in_pieces: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk_that_just_holds_the_files(world, monkeypatch)
+    assert not in_pieces(world.replica, from_third)
+    assert in_pieces(world.replica)
+
+
+def test_parts_of_files_that_no_version_needs_any_more_take_no_room(
+    world: World, in_pieces: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not in_pieces(world.replica, from_third)
+    LanceIndexes(str(world.store)).drop(ACME, "m")
+    world.writer.upsert(ACME, [row("new", n, text=f"hen {n} " * 50) for n in range(300)])
+    disk_that_just_holds_the_files(world, monkeypatch)
+    another, _ = world.another_reader()
+    assert in_pieces(another), "nor do those of a process that died"
+    assert not list(world.copies.glob("*.part*"))
+
+
+def test_parts_of_a_table_that_gives_way_go_with_it(
+    world: World, in_pieces: Callable[..., bool]
+) -> None:
+    assert not in_pieces(world.replica, from_third)
+    world.writer.upsert(OTHER, [row("b", n) for n in range(300)])
+    newest = world.replica._newest(OTHER_TABLE)
+    assert newest is not None
+    room = bytes_of_files(world.store, OTHER_TABLE) + newest.size
+    replica, _ = world.another_reader(max_bytes=room)
+    assert replica.has_latest(OTHER_TABLE)
+    assert not list(world.copies.glob("*.part*"))
+
+
+def test_small_files_are_fetched_side_by_side(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(4):
+        world.writer.upsert(ACME, [row(f"d{n}")])
+    two, read = threading.Barrier(2), world.files.read
+
+    def reads(table: str, name: str, start: int, end: int) -> bytes:
+        if name.startswith("data/"):
+            two.wait(5)
         return read(table, name, start, end)
 
-    monkeypatch.setattr(world.files, "read", stops)
-    assert not world.replica.has_latest(TABLE)
-    before = {piece for piece in world.files.fetched if piece[0].startswith("data/")}
-    assert {start for _, start in before} == {0, 4_000, 8_000}
-    monkeypatch.setattr(world.files, "read", read)
-    world.replica._not_before.clear()
-    world.files.fetched.clear()
+    monkeypatch.setattr(world.files, "read", reads)
     assert world.replica.has_latest(TABLE)
-    assert not before & world.files.fetched
+
+
+def test_many_files_are_copied_beside_the_queries(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lance_replica, "INLINE_FILES", 3)
+    for n in range(4):
+        world.writer.upsert(ACME, [row(f"d{n}")])
+    assert not world.replica.has_latest(TABLE)
+    world.replica._filling[TABLE].join(10)
+    assert world.reads_the_copy()
+
+
+def test_neither_leg_of_a_query_waits_for_what_is_copied_beside_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lance_replica, "INLINE_BYTES", 0)
+    monkeypatch.setattr(lance_replica, "LOCK_SECONDS", 10.0)
+    world.writer.upsert(ACME, [row("a")])
+    both, answered, read = threading.Barrier(2), threading.Event(), world.files.read
+    listing, data = world.files.list, Counter[str]()
+
+    def lists(table: str, below: str = "", limit: int = 0) -> Sequence[RemoteFile]:
+        if limit and not both.broken and threading.current_thread().name != "replica":
+            both.wait(5)
+        return listing(table, below, limit)
+
+    def reads(table: str, name: str, start: int, end: int) -> bytes:
+        if name.startswith("data/"):
+            data[name] += 1
+            answered.wait(20)
+        return read(table, name, start, end)
+
+    monkeypatch.setattr(world.files, "list", lists)
+    monkeypatch.setattr(world.files, "read", reads)
+    with ThreadPoolExecutor(2) as pool:
+        legs = [pool.submit(world.replica.has_latest, TABLE) for _ in range(2)]
+        try:
+            assert [leg.result(5) for leg in legs] == [False, False]
+            assert [one.name for one in threading.enumerate()].count("replica") == 1
+        finally:
+            answered.set()
+            both.abort()
+    world.replica._filling[TABLE].join(10)
+    assert set(data.values()) == {1}
+    assert world.reads_the_copy()
+
+
+def test_a_table_that_another_process_copies_is_read_where_it_is_for_a_while(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lance_replica, "LOCK_SECONDS", 0.02)
+    world.writer.upsert(ACME, [row("a")])
+    with (world.copies / f"{TABLE}.lock").open("wb") as other:
+        fcntl.flock(other.fileno(), fcntl.LOCK_EX)
+        assert not world.replica.has_latest(TABLE)
+        world.files.asked.clear()
+        assert not world.replica.has_latest(TABLE)
+        assert world.files.asked == {}
+    assert 0 < world.replica._not_before[TABLE] - time.monotonic() <= 2
+
+
+def test_a_copy_that_changed_under_a_query_is_read_once_more(world: World) -> None:
+    world.writer.upsert(ACME, [row("a")])
+    seen(world.reader, ALL)
+    _, another = world.another_reader()
+    read: list[int] = []
+
+    def use(handle: Any) -> int:
+        if not read:
+            world.writer.upsert(ACME, [row("b")])
+            seen(another, ALL)
+        read.append(handle.table.count_rows())
+        if len(read) == 1:
+            raise OSError("Not found: data/old.lance")
+        return read[-1]
+
+    world.reader._tables._handles.clear()
+    assert world.reader._tables.read(ACME, use) == 2
+    assert world.reader._tables._handles == {}, "it was the copy that answered"
+    assert world.reads_the_copy()
+
+
+def test_a_damaged_file_of_the_right_length_is_fetched_again(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.writer.upsert(ACME, [row("a")])
+    seen(world.reader, ALL)
+    for file in (world.copies / f"{TABLE}.lance" / "data").iterdir():
+        file.write_bytes(bytes(file.stat().st_size))
+    replica, reader = world.another_reader()
+    assert seen(reader, ALL) == {"a"}
+    assert not world.reads_the_copy(reader)
+    replica._not_before.clear()
+    assert world.reads_the_copy(reader)
+
+
+def test_a_question_that_the_storage_cannot_answer_either_costs_no_copy(world: World) -> None:
+    world.writer.upsert(ACME, [row("a")])
+    seen(world.reader, ALL)
+
+    def use(handle: Any) -> int:
+        raise ValueError("no such column")
+
+    with pytest.raises(ValueError, match="no such column"):
+        world.reader._tables.read(ACME, use)
     assert world.reads_the_copy()
 
 
@@ -313,7 +531,7 @@ def test_the_setting_says_whether_there_are_copies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    told = Settings(documents_bucket="bucket", index_replica_bytes=room)
+    told = Settings(documents_bucket="bucket", index_replica_megabytes=room)
     monkeypatch.setattr(wiring, "settings", lambda: told)
     monkeypatch.setattr(wiring, "client", lambda service: object())
     assert (wiring._replica() is not None) == bool(room)

@@ -10,7 +10,7 @@ import pytest
 
 from ragline.adapters.memory_index import MemoryIndex
 from ragline.domain.chunks import Row
-from ragline.domain.documents import Partition, Status
+from ragline.domain.documents import Partition, Reason, Status
 from ragline.domain.errors import (
     EmbeddingFailed,
     LimitExceeded,
@@ -372,6 +372,81 @@ def test_vectors_that_vanish_before_the_indexer_comes_leave_the_document_as_it_i
 def test_a_run_after_a_message_that_died_is_no_duplicate_to_the_queue(pipeline: Pipeline) -> None:
     to_new(pipeline)
     assert {op.nonce for op in pipeline.queues.ops} == {"n1"}
+
+
+def test_migrated_rows_order_no_removal_of_what_was_replaced_long_ago(pipeline: Pipeline) -> None:
+    to_new(pipeline)
+    assert pipeline.document("two").generation > 1
+    pipeline.apply(pipeline.waiting_ops())
+    assert pipeline.queues.ops == []
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_vectors_that_cover_more_than_is_indexed_change_no_record(lost: bool) -> None:
+    """An object of vectors holds up to 160 chunks: some may have failed since, or be retried."""
+    pipeline = Pipeline()
+    pipeline.drop(TEXT)
+    pipeline.embed(pipeline.waiting_parts())
+    (op,) = pipeline.waiting_ops()
+    document = pipeline.document()
+    reason = Reason("embedding_failed", "not this one.", "embed", chunk=0)
+    pipeline.ledger.record_chunks(document, [0], ChunkState.FAILED, reason)
+    pipeline.ledger.record_chunks(document, op.ordinals[2:], ChunkState.INDEXED)  # 1 is pending
+    before = list(pipeline.ledger.audit())
+    if lost:
+        pipeline.objects.delete([op.vectors_key])
+    assert pipeline.apply([op.model_copy(update={"migrated": True})]) == 1
+    assert list(pipeline.ledger.audit()) == before
+    assert pipeline.queues.ops == []
+    written = [] if lost else [("doc", 1, n) for n in op.ordinals[2:]]
+    assert entries(pipeline.index) == written
+
+
+def test_a_migrations_message_that_dies_fails_no_chunk_that_is_pending() -> None:
+    pipeline = Pipeline()
+    pipeline.drop(TEXT)
+    pipeline.embed(pipeline.waiting_parts())
+    (op,) = pipeline.waiting_ops()
+    before = pipeline.document()
+    letter = op.model_copy(update={"migrated": True})
+    pipeline.letter("index_ops", letter.model_dump_json())
+    assert pipeline.document() == before
+    assert [one.reason.code for one in pipeline.ledger.failures("default", "doc")] == [
+        "retries_exhausted"
+    ]
+
+
+def test_vectors_of_a_length_that_the_index_refuses_hold_up_no_neighbour() -> None:
+    pipeline = Pipeline()
+    pipeline.indexes.of(OLD)._widths[HANDBOOK] = 128  # as on Pinecone, where models share a length
+    pipeline.drop(TEXT, "one")
+    pipeline.embed(pipeline.waiting_parts())
+    pipeline.embedder = Counting()
+    pipeline.drop("The lamp is lit at dusk.", "two")
+    pipeline.embed(pipeline.waiting_parts())
+    pipeline.run()
+    assert pipeline.document("two").status is Status.INDEXED
+    one = pipeline.document("one")
+    assert one.status is Status.FAILED
+    assert one.reason is not None
+    assert one.reason.code == "model_mismatch"
+    assert pipeline.retry("one").chunks == one.progress.chunks_total > 1
+
+
+@pytest.mark.parametrize("name", ["-x.npz", "x.npz", "No Model-x.npz"])
+def test_a_key_that_names_no_model_fails_its_own_chunks_and_holds_up_no_neighbour(
+    name: str,
+) -> None:
+    pipeline = Pipeline()
+    pipeline.drop("The gate opens at nine.", "one")
+    pipeline.drop("The lamp is lit at dusk.", "two")
+    pipeline.embed(pipeline.waiting_parts())
+    first, second = pipeline.waiting_ops()
+    key = first.vectors_key.rpartition("/")[0] + "/" + name
+    pipeline.objects.put(key, pipeline.objects.get(first.vectors_key) or b"")
+    assert pipeline.apply([first.model_copy(update={"vectors_key": key}), second]) == 2
+    states = {d: pipeline.document(d).status for d in ("one", "two")}
+    assert states == {first.document_id: Status.FAILED, second.document_id: Status.INDEXED}
 
 
 # ── Into another store, from stored vectors ──────────────────────────────────────────────────────

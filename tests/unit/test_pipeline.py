@@ -174,6 +174,14 @@ def test_an_event_for_an_object_that_is_already_gone_leaves_nothing_behind() -> 
     assert pipeline.ledger.get("default", "doc") is None
 
 
+@pytest.mark.parametrize("size", [0, LIMITS.file_bytes + 1])
+def test_a_late_event_of_a_file_that_is_never_read_leaves_nothing_behind_either(size: int) -> None:
+    """The event tells the size; that the object is gone, only the bucket does."""
+    pipeline = Pipeline()
+    assert pipeline.split(KEY, "1", size=size) is Outcome.GONE
+    assert pipeline.ledger.get("default", "doc") is None
+
+
 def test_an_object_outside_the_uploads_layout_is_refused_with_advice() -> None:
     with pytest.raises(MalformedMessage, match="move it there"):
         Pipeline().split("uploads/loose.md", "1")

@@ -14,8 +14,8 @@ from ragline.domain.documents import Document
 from ragline.domain.errors import InvalidRequest, ServiceUnavailable
 from ragline.embedding.hashing import HashEmbedder
 from ragline.ports import Reranker
-from ragline.reranking.overlap import OverlapReranker
 from ragline.usecases.search import RERANKED, SearchRequest, SearchResult, search
+from tests.overlap import OverlapReranker
 from tests.unit.pipeline import HANDBOOK, Pipeline
 
 
@@ -36,8 +36,10 @@ class Backwards:
     """Prefers what the legs put last."""
 
     name = "backwards"
-    weight = 1.0
     read: Sequence[str] = ()
+
+    def weight(self, query: str) -> float:
+        return 1.0
 
     def scores(self, query: str, passages: Sequence[str]) -> Sequence[float]:
         self.read = passages
@@ -46,7 +48,9 @@ class Backwards:
 
 class Broken:
     name = "broken"
-    weight = 1.0
+
+    def weight(self, query: str) -> float:
+        return 1.0
 
     def scores(self, query: str, passages: Sequence[str]) -> Sequence[float]:
         raise ServiceUnavailable("it does not answer")
@@ -119,7 +123,7 @@ def test_a_reranker_that_cannot_be_reached_costs_its_order_and_not_the_answer() 
     assert found(result) == found(ask(pipeline, "lamp number 3"))
     assert result.reranker == ""
     [note] = result.notes
-    assert "broken" in note and "does not answer" in note
+    assert "broken" in note
 
 
 def test_a_reranker_that_counts_shared_words_prefers_the_passage_that_has_them_all() -> None:

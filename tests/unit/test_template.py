@@ -199,3 +199,14 @@ def test_samconfig_knows_a_dev_and_a_prod_stack_with_names_that_a_bucket_may_car
     for stage in ("dev", "prod"):
         name = config[stage]["deploy"]["parameters"]["stack_name"]
         assert name == name.lower()
+
+
+def test_numbers_reach_the_environment_as_text() -> None:
+    """CloudFormation makes them so by itself, MiniStack does not: then no handler starts."""
+    numbers = {name for name, one in TEMPLATE["Parameters"].items() if one["Type"] == "Number"}
+    environments = [
+        TEMPLATE["Globals"]["Function"]["Environment"],
+        *(one["Environment"] for one in FUNCTIONS.values() if "Environment" in one),
+    ]
+    values = [value for one in environments for value in one["Variables"].values()]
+    assert not [one for one in values if isinstance(one, dict) and one.get("Ref") in numbers]

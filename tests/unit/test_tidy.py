@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from ragline.adapters.memory import MemoryObjects, MemoryQueues
@@ -31,6 +33,37 @@ def test_tables_of_many_files_are_ordered_to_be_folded_once_a_partition() -> Non
     assert tidy(objects=objects, queues=queues) == [ACME, BETA]
     assert [op.partition for op in queues.ops] == [ACME, BETA]
     assert {type(op) for op in queues.ops} == {Optimize}
+
+
+class SlowObjects(MemoryObjects):
+    """A key a second; ``now`` is the clock."""
+
+    now = 100.0
+
+    def list(self, prefix: str) -> Iterator[str]:
+        for key in super().list(prefix):
+            self.now += 1
+            yield key
+
+
+def test_at_the_deadline_the_listing_ends_and_what_was_found_is_ordered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    objects, queues = SlowObjects(), MemoryQueues()
+    monkeypatch.setattr("ragline.usecases.tidy.time.monotonic", lambda: objects.now)
+    stored(objects, "acme.handbook.mini-1", MANY_FILES)
+    stored(objects, "beta.handbook.mini-1", 1_000)
+    assert tidy(objects=objects, queues=queues, deadline=100.0 + MANY_FILES) == [ACME]
+    assert [op.partition for op in queues.ops] == [ACME]
+    assert objects.now == 100.0 + MANY_FILES + 1
+
+
+def test_nothing_is_listed_where_the_time_is_over_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    objects, queues = SlowObjects(), MemoryQueues()
+    monkeypatch.setattr("ragline.usecases.tidy.time.monotonic", lambda: objects.now)
+    stored(objects, "acme.handbook.mini-1", MANY_FILES)
+    assert tidy(objects=objects, queues=queues, deadline=99.0) == []
+    assert (objects.now, queues.ops) == (100.0, [])
 
 
 def test_an_index_that_is_elsewhere_or_empty_needs_nothing() -> None:

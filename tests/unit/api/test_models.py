@@ -6,7 +6,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from ragline.adapters.lance.index import LanceIndexes
+from ragline.adapters.memory_index import MemoryIndex
 from ragline.api.app import create_app
+from ragline.domain.documents import Partition
+from ragline.domain.errors import ServiceUnavailable
 from ragline.embedding.hashing import HashEmbedder
 from tests.unit.api.world import World
 
@@ -61,6 +64,42 @@ def test_so_it_is_by_a_real_index(tmp_path: object, world: World) -> None:
     assert "hash-1-64" in other.json()["detail"]
     assert "vectors of 64 numbers" in longer.json()["detail"]
     assert "one of 128" in longer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [{"document_id": "guide"}, {"metadata": {"year": 2025}}, {"page": {"from": 2}}],
+    ids=str,
+)
+def test_a_filtered_query_may_find_nothing_and_counts_no_rows(
+    api: TestClient, world: World, filters: dict[str, object]
+) -> None:
+    world.indexed("The rain gauge is emptied at nine.", metadata={"year": 2025})
+    world.the_embedder = HashEmbedder(128)
+    answer = api.post("/api/v2/query", json={**BODY, "filters": filters})
+    assert (answer.status_code, answer.json()["hits"]) == (200, [])
+    assert "indexes" not in world.asked
+
+
+def test_filters_that_filter_nothing_are_none(api: TestClient, world: World) -> None:
+    world.indexed("The rain gauge is emptied at nine.")
+    world.the_embedder = HashEmbedder(128)
+    filters = {"document_id": "", "document_ids": [], "metadata": {}, "page": {"from": None}}
+    answer = api.post("/api/v2/query", json={**BODY, "filters": filters})
+    assert (answer.status_code, answer.json()["code"]) == (409, "model_mismatch")
+
+
+class Uncountable(MemoryIndex):
+    def count(self, partition: Partition, document_id: str | None = None) -> int:
+        raise ServiceUnavailable("it does not answer")
+
+
+def test_an_empty_answer_stands_where_the_rows_cannot_be_counted(
+    api: TestClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ragline.adapters.memory_index.MemoryIndex", Uncountable)
+    answer = api.post("/api/v2/query", json=BODY)
+    assert (answer.status_code, answer.json()["hits"]) == (200, [])
 
 
 def test_a_collection_that_is_empty_is_just_empty(api: TestClient, world: World) -> None:

@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 from ragline.api import schemas
 from ragline.api.app import create_app
 from ragline.domain.documents import Partition
-from ragline.reranking.overlap import OverlapReranker
 from ragline.usecases.search import SearchRequest, SearchResult
+from tests.overlap import OverlapReranker
 from tests.unit.api.world import World
 
 BAROMETER = "The barometer is read every morning."

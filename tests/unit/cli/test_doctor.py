@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import httpx
@@ -12,11 +14,13 @@ from botocore.exceptions import NoCredentialsError
 from ragline.adapters.memory import MemoryObjects, MemoryQueues
 from ragline.adapters.memory_index import MemoryIndexes
 from ragline.cli import stack_ports
+from ragline.cli.doctor import lasting
 from ragline.cli.outside import Outside
 from ragline.cli.stack_ports import Pinecone, StackPorts
 from ragline.cli.target import Account
 from ragline.domain.errors import ServiceUnavailable, SetupError
 from ragline.ports import Backlog, Indexes
+from ragline.usecases.findings import Finding, Kind, Report
 from tests.contract import aws
 from tests.unit.cli.aws_clients import cloudformation, session
 from tests.unit.cli.fakes import Clock, FakeCloud, FakeLocal, FakeSession, outside, run
@@ -358,3 +362,42 @@ def test_without_credentials_it_is_not_set_up(
     there.credentials = found
     with pytest.raises(SetupError, match="no AWS credentials"):
         stack_ports.stack_ports(Account(there, None, "ragline-dev"))
+
+
+# ── What lasts ───────────────────────────────────────────────────────────────────────────────────
+
+
+def lasted(first: Sequence[Finding], second: Sequence[Finding]) -> Sequence[Finding]:
+    looks = iter([Report(first, {}), Report(second, {})])
+    return lasting(lambda: next(looks)).findings
+
+
+def missing(ordinals: Sequence[int], **where: Any) -> Finding:
+    where = {"kind": Kind.MISSING_ROWS, "subject": "doc", "partition": HANDBOOK, **where}
+    return Finding(detail=f"{len(ordinals)} lost", ordinals=ordinals, **where)
+
+
+def test_of_a_finding_that_shrinks_or_grows_what_was_found_twice_is_left() -> None:
+    assert lasted([missing(range(100))], [missing(range(50, 120))]) == [
+        replace(missing(range(50, 120)), ordinals=tuple(range(50, 100)))
+    ]
+    orphans = partial(Finding, Kind.ORPHAN_OBJECTS, "doc", "orphans")
+    assert lasted([orphans(keys=("a", "b"))], [orphans(keys=("b", "c"))]) == [orphans(keys=("b",))]
+
+
+def test_a_finding_about_other_chunks_or_another_generation_is_not_the_same() -> None:
+    assert lasted([missing([1, 2])], [missing([3])]) == []
+    assert lasted([missing([1], generation=1)], [missing([1], generation=2)]) == []
+    assert lasted([missing([1])], [missing([1], subject="other")]) == []
+
+
+def test_two_findings_of_one_name_do_not_hide_one_another() -> None:
+    both = [missing((1,)), missing((2,))]
+    assert lasted(both, both) == both
+
+
+def test_what_is_about_no_chunk_in_particular_lasts() -> None:
+    stuck = Finding(Kind.STUCK, "doc", "since nine")
+    assert lasted([stuck], [replace(stuck, detail="since ten")]) == [
+        replace(stuck, detail="since ten")
+    ]

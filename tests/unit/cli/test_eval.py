@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from typer.testing import Result
 
 from ragline.cli.eval_stack import collection_of
 from ragline.domain.documents import check_name
 from ragline.embedding.hashing import HashEmbedder
-from ragline.embedding.onnx import TokenVectors
 from tests import judged
 from tests.unit.cli.fakes import API_URL, KEY, FakeApi, hit, outside, problem, run
 from tests.unit.pipeline import WordTokenizer
@@ -23,9 +23,8 @@ from tests.unit.pipeline import WordTokenizer
 class Words(HashEmbedder):
     """Tokens are words, whose vectors are those of texts of one word."""
 
-    def tokens(self, text: str, *, query: bool, limit: int) -> TokenVectors:
-        words = text.split()[:limit]
-        return TokenVectors(words, np.zeros(len(words), np.bool_), self.embed(words))
+    def tokens(self, text: str, *, query: bool, limit: int) -> NDArray[np.float32]:
+        return self.embed(text.split()[:limit])
 
 
 @pytest.fixture

@@ -314,6 +314,21 @@ def test_the_store_that_answers_no_more_is_emptied_directly(stack: Stack) -> Non
     assert stack.pipeline.examine().healthy
 
 
+@pytest.mark.parametrize(
+    "spelt",
+    ["one.pinecone.io", "https://one.pinecone.io/", " HTTPS://One.Pinecone.io", f"{HOST}:443"],
+)
+def test_the_deployed_pinecone_index_is_known_however_its_host_is_spelt(
+    stack: Stack, spelt: str
+) -> None:
+    stack.parts = {"store": "pinecone", "pinecone": Pinecone(HOST, SECRET)}
+    args = ("--to", "pinecone", "--pinecone-host", spelt, "--pinecone-secret", SECRET)
+    assert "the model that is deployed" in stack("--drop", OLD, *args, code=2).stderr
+    stack.to_new(*args)
+    assert stack.opened == []
+    assert rows(stack.pipeline.indexes, NEW) == 3
+
+
 # ── Bad input ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -329,6 +344,7 @@ def test_the_store_that_answers_no_more_is_emptied_directly(stack: Stack) -> Non
         (("--verify", "--collection", "Not A Name"), 2, "collection 'Not A Name'"),
         (("--verify", "--collection", "papers"), 4, "a collection 'papers'"),
         (("--verify", "--pinecone-host", HOST), 2, "--pinecone-host is for --to pinecone"),
+        (("--verify", "--pinecone-secret", SECRET), 2, "--pinecone-secret goes with"),
         (("--to", "faiss"), 2, "faiss"),
         (("--verify", "--workers", "0"), 2, "--workers"),
     ],
@@ -344,6 +360,18 @@ def test_what_makes_no_sense_is_refused_with_a_reason(
 def test_the_deployed_model_is_refused_where_there_is_no_other(stack: Stack) -> None:
     result = stack("--model", str(stack.folders[OLD]), code=2)
     assert "hash-1-64, is the one that is deployed" in result.stderr
+
+
+def test_a_model_whose_vectors_the_store_cannot_hold_is_refused_before_anything_is_embedded(
+    stack: Stack,
+) -> None:
+    stack.parts = {"store": "pinecone", "pinecone": Pinecone(HOST, SECRET)}
+    stack.pipeline.indexes.length = lambda: 64  # type: ignore[method-assign]
+    said = " ".join(stack("--model", str(stack.folders[NEW]), code=2).stderr.split())
+    assert "hash-1-128" in said
+    assert "vectors of 128 numbers" in said
+    assert "holds vectors of 64" in said
+    assert (stack.asked, stack.pipeline.queues.ops) == ([], [])
 
 
 def test_a_store_that_cannot_be_reached_ends_it(stack: Stack) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 import json
 import re
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +18,7 @@ from ragline.domain.errors import SetupError
 from ragline.embedding import adopt as module
 from ragline.embedding import weights
 from ragline.embedding.adopt import adopt, adopt_reranker
-from ragline.embedding.model import GRAPH_FILE, Precision, fingerprint, read_card
+from ragline.embedding.model import CARD_FILE, GRAPH_FILE, Precision, fingerprint, read_card
 from ragline.embedding.onnx import OnnxEmbedder
 from ragline.embedding.prepare import main
 from ragline.embedding.tokenizer import WordPieceTokenizer
@@ -45,6 +47,15 @@ def folder(tmp_path: Path) -> Path:
 
 def ids(*words: str) -> list[int]:
     return [WORDS.index(word) for word in ("[CLS]", *words, "[SEP]")]
+
+
+def write_default(folder: Path, weights_dir: Path, files: Mapping[str, object]) -> None:
+    """The default model's weights as published, with these files beside them."""
+    shape = {"num_hidden_layers": 6, "num_attention_heads": 12, "hidden_size": 384}
+    config = {**shape, "max_position_embeddings": 512, "layer_norm_eps": 1e-12}
+    write_checkpoint(folder, config=config, files=files)
+    for name in weights.SHA256:
+        (folder / name).write_bytes((weights_dir / name).read_bytes())
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
@@ -169,14 +180,60 @@ def test_a_model_is_made_once_and_anew_where_it_is_damaged(
     assert adopt(str(folder), "int8") == made
 
 
+@pytest.mark.parametrize("name", [GRAPH_FILE, CARD_FILE])
+def test_a_full_disk_is_told_with_the_folder_and_leaves_no_model(
+    name: str, folder: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its error names no file; the first folder written to is a temporary one."""
+    write_checkpoint(folder)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if name in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(SetupError, match=rf"{tmp_path}/ragline-model-\w+: .*No space left"):
+        adopt(str(folder), "int8")
+    assert not cache.exists()
+
+
+def test_a_machine_without_a_temporary_folder_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_checkpoint(folder)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "nowhere"))
+    with pytest.raises(SetupError, match=r"Tiny_BERT\.v2.*nowhere"):
+        adopt(str(folder), "int8")
+
+
 @pytest.mark.usefixtures("pinned")
 def test_the_default_model_keeps_its_fingerprint_wherever_it_comes_from(
-    weights_dir: Path, tmp_path: Path
+    weights_dir: Path, folder: Path
 ) -> None:
-    write_checkpoint(folder := tmp_path / "copy")
-    for name in weights.SHA256:
-        (folder / name).write_bytes((weights_dir / name).read_bytes())
+    write_default(folder, weights_dir, sentence_transformers_files(window=256))
     assert read_card(adopt(str(folder), "int8")).fingerprint == fingerprint("int8")
+
+
+@pytest.mark.usefixtures("pinned")
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (sentence_transformers_files(window=128), (128, "mean")),
+        (sentence_transformers_files("cls", window=256), (256, "cls")),
+        (sentence_transformers_files(), (512, "mean")),
+    ],
+    ids=["window", "pooling", "no window"],
+)
+def test_the_default_weights_used_in_another_way_are_another_model(
+    files: Mapping[str, object], told: tuple[int, str], weights_dir: Path, folder: Path
+) -> None:
+    write_default(folder, weights_dir, files)
+    card = read_card(adopt(str(folder), "int8"))
+    assert (card.max_tokens, card.pooling) == told
+    assert card.fingerprint.startswith("tiny-bert-v2-1-int8-")
 
 
 def test_a_sentencepiece_tokenizer_serves_as_well(folder: Path) -> None:

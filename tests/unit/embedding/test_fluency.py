@@ -16,6 +16,7 @@ PIECES = [
     "[UNK]",
     "lighthouse",
     "keeper",
+    "to",
     "light",
     "leucht",
     "##turm",
@@ -41,10 +42,12 @@ def tokenizer() -> Any:
         ("lighthouse keeper", 1.0),
         ("Lighthouse keeper?!", 1.0),
         ("Leuchtturm", 1.0),
+        ("5 V to 3.3 V", 1.0),  # short, but whole
         ("абв где", 0.0),  # letters, one by one
         ("цшщ", 0.0),  # nothing of it is known
         ("水路", 0.25),  # a sign is worth two letters
-        ("123", 0.0),
+        ("123", 1.0),  # numbers are of no language
+        ("a b c 4.2", 1.0),
         ("", 1.0),
         ("?!", 1.0),
     ],

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from ragline.embedding.onnx import TokenVectors
 from ragline.reranking import late_interaction
 from ragline.reranking.late_interaction import NOTHING_TO_READ, PASSAGE_TOKENS, LateInteraction
 
@@ -12,25 +18,22 @@ VECTORS = {"cat": (1.0, 0.0), "tiger": (0.8, 0.6), "tax": (0.0, 1.0), "[CLS]": (
 
 
 class Dictionary:
-    """A ``TokenEncoder`` of the words above, framed by [CLS]; remembers what it was asked."""
+    """A ``TokenEncoder`` of the words above, behind ``frame``; remembers what it was asked."""
 
     fingerprint = "dictionary-1"
 
-    def __init__(self) -> None:
+    def __init__(self, frame: str = "[CLS]") -> None:
         self.asked: list[tuple[str, bool, int]] = []
+        self._frame = frame
 
-    def tokens(self, text: str, *, query: bool, limit: int) -> TokenVectors:
+    def fluency(self, text: str) -> float:
+        return sum(word in VECTORS for word in text.split()) / len(text.split())
+
+    def tokens(self, text: str, *, query: bool, limit: int) -> NDArray[np.float32]:
         self.asked.append((text, query, limit))
-        words = ["[CLS]", *text.split()][:limit]
+        words = f"{self._frame} {text}".split()[:limit]
         vectors = [VECTORS.get(word, (0.0, -1.0)) for word in words]
-        special = np.array([word == "[CLS]" for word in words], np.bool_)
-        return TokenVectors(words, special, np.array(vectors, np.float32).reshape(-1, 2))
-
-
-@pytest.fixture
-def words_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(late_interaction, "WITH_SPECIAL_TOKENS", False)
-    monkeypatch.setattr(late_interaction, "WITH_PUNCTUATION", False)
+        return np.array(vectors, np.float32).reshape(-1, 2)
 
 
 def test_a_score_is_the_mean_of_each_query_tokens_best_cosine() -> None:
@@ -41,18 +44,13 @@ def test_a_score_is_the_mean_of_each_query_tokens_best_cosine() -> None:
     assert scores == pytest.approx(expected, abs=1e-3)
 
 
-@pytest.mark.usefixtures("words_only")
-def test_words_alone_can_be_made_to_count() -> None:
+def test_it_counts_half_and_less_where_the_model_reads_less_of_the_query() -> None:
     reranker = LateInteraction(Dictionary())
-    scores = reranker.scores("cat tax", ["cat", "tiger", "cat tax"])
-    assert scores == pytest.approx([0.5, 0.7, 1.0], abs=1e-3)
-    assert reranker.scores("cat ?", ["cat", "cat ?"]) == pytest.approx([1, 1])
-    assert reranker.scores("?", ["cat ?"]) == pytest.approx([1])
+    assert [reranker.weight(query) for query in ("cat tax", "cat Katze")] == [0.5, 0.25]
 
 
-@pytest.mark.usefixtures("words_only")
 def test_nothing_to_read_comes_last_and_nothing_asked_decides_nothing() -> None:
-    reranker = LateInteraction(Dictionary())
+    reranker = LateInteraction(Dictionary(frame=""))
     assert reranker.scores("cat", ["", "tax"]) == pytest.approx([NOTHING_TO_READ, 0])
     assert reranker.scores("", ["cat", "tax"]) == [0, 0]
 
@@ -89,3 +87,56 @@ def test_the_cache_keeps_the_passages_used_last_within_its_bytes() -> None:
 
 def test_a_passage_larger_than_the_cache_is_scored_all_the_same() -> None:
     assert LateInteraction(Dictionary(), cache_bytes=1).scores("cat", ["cat"]) == pytest.approx([1])
+
+
+class Slow(OrderedDict[str, Any]):
+    """Another thread comes between whatever is looked up here and what is done about it."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        found = super().get(key, default)
+        time.sleep(0.005)
+        return found
+
+    def __contains__(self, key: object) -> bool:
+        found = super().__contains__(key)
+        time.sleep(0.005)
+        return found
+
+
+class Together(Dictionary):
+    """Reads passages in two threads at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._both = Barrier(2, timeout=10)
+
+    def tokens(self, text: str, *, query: bool, limit: int) -> NDArray[np.float32]:
+        if not query:
+            self._both.wait()
+        return super().tokens(text, query=query, limit=limit)
+
+
+def test_a_passage_that_another_thread_evicts_is_scored_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(late_interaction, "OrderedDict", Slow)
+    reranker = LateInteraction(Dictionary(), cache_bytes=8 + 4 * 3)  # one passage
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda text: reranker.scores("cat", [text]), ["cat", "dog"] * 20)
+        assert list(found) == [[1.0], [0.5]] * 20
+
+
+def test_a_passage_that_two_threads_read_at_once_is_kept_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(late_interaction, "OrderedDict", Slow)
+    encoder = Together()
+    # Room for two, not three. Both passages are kept, so neither is read again: which would wait
+    # in vain for a second thread.
+    reranker = LateInteraction(encoder, cache_bytes=2 * (8 + 4 * 3) + 1)
+    with ThreadPoolExecutor(2) as pool:
+        for passage in ("cat", "tax"):
+            list(pool.map(lambda _, text=passage: reranker.scores("cat", [text]), range(2)))
+    encoder.asked.clear()
+    reranker.scores("cat", ["cat", "tax"])
+    assert [text for text, query, _ in encoder.asked if not query] == []

@@ -17,10 +17,10 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ragline.domain.chunks import Block, Chunk, Extraction
+from ragline.domain.chunks import MAX_CONTEXT, Block, Chunk, Extraction
 from ragline.ports import Tokenizer
 
-CHUNKER_VERSION = "ragline-chunking-1"
+CHUNKER_VERSION = "ragline-chunking-2"
 """Raised whenever the same extraction would be cut otherwise; stored on each generation."""
 
 _BETWEEN_BLOCKS = "\n\n"
@@ -52,6 +52,8 @@ def chunk(
     overlap_tokens: int = 32,
 ) -> Iterator[Chunk]:
     """Cut into chunks of at most ``max_tokens``, table headers included; ordinals from 0.
+
+    The headings above a chunk count too, since they are embedded with it, up to half of that.
 
     Where a paragraph had to be cut, the next chunk begins with up to ``overlap_tokens`` of the
     end of the one before. All text but white space is in some chunk.
@@ -128,7 +130,7 @@ class _Cutter:
         self._tokenizer = tokenizer
         self._by_word: bool = getattr(tokenizer, "by_word", False)
         self._measured_last: tuple[int, int, Sequence[int]] = (0, 0, ())
-        self._limit = limit
+        self._most = self._limit = limit
         self._overlap = overlap
         self._path: list[tuple[int, str]] = []
         self._open = _Open()
@@ -156,7 +158,13 @@ class _Cutter:
         while self._path and self._path[-1][0] >= block.level:
             self._path.pop()
         self._path.append((block.level, _path_entry(block.text)))
+        self._limit = self._below_the_path()
         yield from self._flow(block, start, end, heading=True)
+
+    def _below_the_path(self) -> int:
+        """What a chunk may hold here: the headings above it are read with it, in one window."""
+        context = "\n".join(title for _, title in self._path)[:MAX_CONTEXT]
+        return max(self._most // 2, self._most - self._measured(context))
 
     def _prose(self, block: Block, start: int, end: int) -> Iterator[_Piece]:
         yield from self._flow(block, start, end)

@@ -158,6 +158,9 @@ class Indexes(Protocol):
     def partitions(self) -> list[Partition]:
         """Those that were ever written with vectors of any model, sorted."""
 
+    def length(self) -> int | None:
+        """How many numbers every vector must have; None if each model's may have its own."""
+
     def drop(self, partition: Partition, fingerprint: str) -> None:
         """Remove all that is kept of a partition's rows of one model; none is no error."""
 
@@ -169,8 +172,7 @@ class Reranker(Protocol):
     def name(self) -> str:
         """What it is, with its model; shown to people."""
 
-    @property
-    def weight(self) -> float:
+    def weight(self, query: str) -> float:
         """Its share in the final order, 0 to 1; the rest is the legs'."""
 
     def scores(self, query: str, passages: Sequence[str]) -> Sequence[float]:

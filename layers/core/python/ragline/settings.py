@@ -36,14 +36,14 @@ class Settings(BaseSettings):
     max_pages: int = Field(default=5_000, ge=1)
     max_chunks: int = Field(default=100_000, ge=1)
     pages_per_range: int = Field(default=100, ge=1)
-    chunk_tokens: int = Field(default=256, ge=16, le=256)
+    chunk_tokens: int = Field(default=254, ge=16, le=254)
     chunk_overlap_tokens: int = Field(default=32, ge=0, le=128)
     upload_expires_seconds: int = Field(default=3_600, ge=60, le=604_800)
 
     index_store: Literal["lancedb", "pinecone"] = "lancedb"
     """Where the vector indexes are: in the documents bucket, or with Pinecone."""
-    index_replica_bytes: int = Field(default=400 * 1024 * 1024, ge=0)
-    """Room for copies of the index in the function's ephemeral storage (512 MB); 0 keeps none."""
+    index_replica_megabytes: int = Field(default=512, ge=0)
+    """Room for copies of the index in the function's ephemeral storage; 0 keeps none."""
     pinecone_host: str = ""
     """The index's own address, as Pinecone's console shows it."""
     pinecone_secret_arn: str = ""

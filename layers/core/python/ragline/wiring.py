@@ -106,15 +106,16 @@ def indexes() -> Indexes:
 
 
 def _replica() -> Replica | None:
-    """Where queries read copies of the index; None if the setting allows no bytes for it."""
-    if not settings().index_replica_bytes:
+    """Where queries read copies of the index; None if the setting allows no room for it."""
+    if not settings().index_replica_megabytes:
         return None
     from ragline.adapters.lance.files import S3Files
     from ragline.adapters.lance.replica import Replica, own_folder
 
     bucket = settings().documents_bucket
     files = S3Files(client("s3"), bucket, "index")
-    return Replica(files, own_folder(bucket), settings().index_replica_bytes)
+    room = settings().index_replica_megabytes * 1024 * 1024
+    return Replica(files, own_folder(bucket), room * 9 // 10)  # a file system needs some itself
 
 
 def _pinecone() -> Indexes:

@@ -13,17 +13,13 @@ from typing import TYPE_CHECKING
 from ragline.domain.chunks import Candidate, Filter, Row
 from ragline.domain.documents import Partition, Scalar, check_name
 from ragline.domain.errors import ModelMismatch
+from ragline.domain.stop_words import STOP_WORDS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 K1, B = 1.2, 0.75
-
-_STOP_WORDS = (
-    "a an and are as at be but by for if in into is it no not of on or such that the their then "
-    "there these they this to was will with"
-)
 
 # Scripts that put no space between words: one character, one token.
 _ALONE = r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
@@ -47,6 +43,9 @@ class MemoryIndexes:
         """Those that were ever written with vectors of any model, sorted."""
         found = {partition for one in self._indexes.values() for partition in one.partitions()}
         return sorted(found, key=lambda one: (one.tenant, one.collection))
+
+    def length(self) -> int | None:
+        return None
 
     def drop(self, partition: Partition, fingerprint: str) -> None:
         self.of(fingerprint)._clear(partition)
@@ -145,8 +144,7 @@ def tokens(text: str) -> Iterator[str]:
     """Lower-case words without accents and stop words; characters where a script has no spaces."""
     folded = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(char for char in folded if not unicodedata.combining(char))
-    stops = frozenset(_STOP_WORDS.split())
-    return (word for word in _TOKEN.findall(plain) if word not in stops)
+    return (word for word in _TOKEN.findall(plain) if word not in STOP_WORDS)
 
 
 def _cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:

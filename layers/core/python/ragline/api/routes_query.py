@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from fastapi import APIRouter
 
 from ragline.api import examples, schemas, views
 from ragline.api.dependencies import Dependencies, Deps, OnSearch, Tenant, partition
 from ragline.api.openapi import answers, request
 from ragline.domain.chunks import Filter
-from ragline.domain.errors import InvalidRequest, ModelMismatch, TooLarge, UnknownField
+from ragline.domain.documents import Partition
+from ragline.domain.errors import (
+    InvalidRequest,
+    ModelMismatch,
+    TooLarge,
+    TransientError,
+    UnknownField,
+)
 from ragline.domain.metadata import check_metadata
 from ragline.ports import Reranker
 from ragline.usecases.highlight import highlight
@@ -50,10 +59,16 @@ def query(
         reranker=_reranker(body.rerank, deps),
     )
     on_search(result)
-    if not any(result.legs.values()):
-        check_model(asked.partition, deps.embedder().fingerprint, indexes=deps.indexes())
+    if not any(result.legs.values()) and body.filters == schemas.Filters():
+        _check_model(asked.partition, deps)
     seen = highlight(body.asked, [hit.candidate.chunk for hit in result.hits])
     return views.answer(result, seen, explain=body.explain)
+
+
+def _check_model(asked: Partition, deps: Dependencies) -> None:
+    """As ``check_model``; the empty answer stands where the rows cannot be counted just now."""
+    with suppress(TransientError):
+        check_model(asked, deps.embedder().fingerprint, indexes=deps.indexes())
 
 
 def _reranker(wanted: bool, deps: Dependencies) -> Reranker | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -88,13 +88,18 @@ def _examine(ports: StackPorts, fingerprint: str) -> Report:
 def lasting(examined: Callable[[], Report], report: Report | None = None) -> Report:
     """What is found a second time: what comes or goes between the reads of one examination looks
     like a fault, and to repair it would be one. ``report`` is the first time's, if there was one.
+
+    Of a finding that is about other chunks or objects by then, those that it is about both times.
     """
     report = examined() if report is None else report
     if report.healthy:
         return report
-    before = {_name(one) for one in report.findings}
+    before: dict[tuple[object, ...], list[Finding]] = defaultdict(list)
+    for one in report.findings:
+        before[_name(one)].append(one)
     again = examined()
-    return Report([one for one in again.findings if _name(one) in before], again.totals)
+    both = (_in_common(before[_name(one)], one) for one in again.findings)
+    return Report([one for one in both if one], again.totals)
 
 
 def _mend(
@@ -117,8 +122,21 @@ def _mend(
 
 def _name(finding: Finding) -> tuple[object, ...]:
     """What makes it the same finding in another examination."""
-    where = (finding.kind, finding.subject, finding.partition)
-    return (*where, tuple(finding.ordinals), tuple(finding.keys))
+    return finding.kind, finding.subject, finding.partition, finding.generation
+
+
+def _in_common(before: Sequence[Finding], now: Finding) -> Finding | None:
+    """What of ``now`` was among those of its name before; None for nothing."""
+    ordinals = {ordinal for one in before for ordinal in one.ordinals}
+    keys = {key for one in before for key in one.keys}
+    if not (ordinals or keys):
+        return now if before else None
+    left = replace(
+        now,
+        ordinals=tuple(one for one in now.ordinals if one in ordinals),
+        keys=tuple(one for one in now.keys if one in keys),
+    )
+    return left if left.ordinals or left.keys else None
 
 
 def _sentence(diagnosis: Diagnosis) -> str:

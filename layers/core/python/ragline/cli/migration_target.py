@@ -10,7 +10,7 @@ import typer
 
 from ragline.cli.stack_ports import LANCEDB, PINECONE, Pinecone, StackPorts
 from ragline.domain.errors import InvalidRequest
-from ragline.embedding.model import read_card
+from ragline.embedding.model import Card, read_card
 from ragline.ports import Indexes, VectorIndex
 
 
@@ -73,17 +73,33 @@ def target_of(
 
     Raises:
         SetupError: there is no model in the folder, or the store cannot be reached.
-        InvalidRequest: it is the deployed model, and there is nothing to catch up on.
+        InvalidRequest: it is the deployed model, and there is nothing to catch up on; the store
+            cannot hold the model's vectors; or the options do not go together.
     """
     store = str(to or ports.store)
-    fingerprint = read_card(model).fingerprint if model else deployed
-    elsewhere = store != ports.store or place.host not in {"", ports.pinecone.host}
+    card = read_card(model) if model else None
+    fingerprint = card.fingerprint if card else deployed
+    elsewhere = store != ports.store or place.address not in {"", ports.pinecone.address}
     if place.host and store != PINECONE:
         raise InvalidRequest("--pinecone-host is for --to pinecone.")
+    if place.secret_arn and not place.host:
+        raise InvalidRequest("--pinecone-secret goes with --pinecone-host.")
     indexes = ports.other(store, place) if elsewhere else ports.indexes
+    if card:
+        _check_length(indexes, card, store)
     if model and not elsewhere and fingerprint == deployed:
         _check_others(indexes, fingerprint, model, collection)
     return Target(indexes, store, fingerprint, deployed, elsewhere, model)
+
+
+def _check_length(indexes: Indexes, card: Card, store: str) -> None:
+    """Before anything is embedded for a store that could not keep it."""
+    held = indexes.length()
+    if held is not None and held != card.dimensions:
+        raise InvalidRequest(
+            f"{card.fingerprint} makes vectors of {card.dimensions} numbers, and the {store} index "
+            f"holds vectors of {held}: make another index, and name it by --pinecone-host."
+        )
 
 
 def _check_others(indexes: Indexes, fingerprint: str, model: Path, collection: str | None) -> None:

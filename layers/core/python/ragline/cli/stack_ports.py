@@ -23,6 +23,11 @@ class Pinecone:
     host: str = ""
     secret_arn: str = ""
 
+    @property
+    def address(self) -> str:
+        """The host, bare: it may be given as a URL, or as Pinecone's console shows it."""
+        return self.host.strip().lower().rpartition("://")[2].rstrip("/").removesuffix(":443")
+
 
 @dataclass(frozen=True, slots=True)
 class StackPorts:

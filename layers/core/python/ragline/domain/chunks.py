@@ -17,7 +17,7 @@ BlockKind = Literal["heading", "paragraph", "list", "table", "code"]
 ORDINALS_PER_RANGE = 100_000
 """Each page range owns this many ordinals, so ranges can be split by many workers at once."""
 
-MAX_CONTEXT = 200
+MAX_CONTEXT = 120
 """Characters of headings that are searched with a passage; a deep path must not outweigh it."""
 
 CHUNKS_PER_PART = 16

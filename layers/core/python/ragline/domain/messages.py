@@ -144,11 +144,16 @@ class Span(BaseModel):
 
 
 class Upsert(Message):
-    """IndexOps: the vectors of these parts are in ``vectors_key``; commit them."""
+    """IndexOps: the vectors of these parts are in ``vectors_key``; commit them.
+
+    ``migrated``: of these only the rows of chunks that are indexed, by another model or elsewhere;
+    the documents stay as they are, whatever comes of it.
+    """
 
     op: Literal["upsert"] = "upsert"
     vectors_key: str
     parts: tuple[Span, ...] = Field(min_length=1)
+    migrated: bool = False
 
     @property
     def ordinals(self) -> list[int]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ragline.domain.errors import EmbeddingFailed, SetupError
 from ragline.embedding import prepare, weights
-from ragline.embedding.checkpoint import FILES, Checkpoint, read_embedder, read_reranker
+from ragline.embedding.checkpoint import FILES, PINNED, Checkpoint, read_embedder, read_reranker
 from ragline.embedding.model import (
     GRAPH_FILE,
     REVISION,
@@ -65,7 +65,7 @@ def adopt(
         checkpoint = replace(checkpoint, query_prefix=query_prefix)
     if passage_prefix is not None:
         checkpoint = replace(checkpoint, passage_prefix=passage_prefix)
-    if _is_default(folder) and not (checkpoint.query_prefix or checkpoint.passage_prefix):
+    if checkpoint == PINNED and _is_default(folder):
         return prepare.ensure(precision, weights=folder)
     return _cached(folder, name, checkpoint, precision, "embedding")
 
@@ -120,6 +120,7 @@ def _from_hub(repository: str, revision: str | None) -> Path:
 
 
 def _is_default(folder: Path) -> bool:
+    """Whether the weights are; used in another way they are another model all the same."""
     return all(sha256(folder / name) == known for name, known in weights.SHA256.items())
 
 
@@ -145,12 +146,22 @@ def _cached(
             query_prefix=checkpoint.query_prefix,
             passage_prefix=checkpoint.passage_prefix,
         )
+        _keep(folder, card, graph, tokenizer, into)
+    return into
+
+
+def _keep(folder: Path, card: Card, graph: bytes, tokenizer: bytes, into: Path) -> None:
+    """Write it to ``into``, once it has run elsewhere."""
+    try:
         with tempfile.TemporaryDirectory(prefix="ragline-model-") as scratch:
             made = Path(scratch)
             prepare.write(made, card, graph, tokenizer)
             _prove(folder, made, card)
             prepare.copy(made, into)
-    return into
+    except OSError as error:
+        raise SetupError(
+            f"No model of {folder} could be made in a temporary folder: {error}."
+        ) from error
 
 
 def _digest(folder: Path, checkpoint: Checkpoint) -> str:

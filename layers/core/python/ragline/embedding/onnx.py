@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,19 +20,6 @@ if TYPE_CHECKING:
 QUERIES_KEPT = 1_024
 """Vectors of the latest queries that an embedder keeps: a page is turned, a search is refined. At
 384 dimensions 1.5 MB."""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenVectors:
-    """A text's tokens, each as it is meant where it stands.
-
-    ``pieces``: the tokens as the tokenizer writes them; ``special``: which of them only frame the
-    text; ``vectors``: (tokens, dimensions) float32, rows of length 1.
-    """
-
-    pieces: Sequence[str]
-    special: NDArray[np.bool_]
-    vectors: NDArray[np.float32]
 
 
 class OnnxEmbedder:
@@ -82,8 +68,9 @@ class OnnxEmbedder:
     def fluency(self, text: str) -> float:
         return fluency(self._tokenizer, encodable(text))
 
-    def tokens(self, text: str, *, query: bool, limit: int) -> TokenVectors:
-        """The vectors of the first ``limit`` tokens, those counted that frame the text.
+    def tokens(self, text: str, *, query: bool, limit: int) -> NDArray[np.float32]:
+        """The first ``limit`` tokens, each as it is meant where it stands; those that frame the
+        text are counted. (tokens, dimensions), rows of length 1.
 
         The text is read as a query or as a passage, as in ``embed_query`` and ``embed``.
 
@@ -91,14 +78,10 @@ class OnnxEmbedder:
             EmbeddingFailed: the text cannot be embedded.
         """
         prefix = self._card.query_prefix if query else self._card.passage_prefix
-        encoding = self._tokenizer.encode(encodable(prefix + text))
-        ids, pieces, special = encoding.ids, encoding.tokens, encoding.special_tokens_mask
+        ids = self._tokenizer.encode(encodable(prefix + text)).ids
         if len(ids) > limit:  # the token that closes the text stays
-            ids, pieces, special = (
-                [*each[: limit - 1], each[-1]] for each in (ids, pieces, special)
-            )
-        vectors = self._session.run("tokens", {"input_ids": ids})
-        return TokenVectors(pieces, np.array(special, np.bool_), vectors)
+            ids = [*ids[: limit - 1], ids[-1]]
+        return self._session.run("tokens", {"input_ids": ids})
 
     def _embed_query(self, text: str) -> NDArray[np.float32]:
         vector = self._embed(self._card.query_prefix + text)

@@ -189,11 +189,18 @@ def _card(precision: Precision, graph: bytes, tokenizer: bytes) -> Card:
 
 
 def write(into: Path, card: Card, graph: bytes, tokenizer: bytes) -> None:
-    """Write the three files of a prepared model, each whole, the card last."""
-    into.mkdir(parents=True, exist_ok=True)
-    _replace(into / TOKENIZER_FILE, tokenizer)
-    _replace(into / GRAPH_FILE, graph)
-    _replace(into / CARD_FILE, card.to_json().encode())
+    """Write the three files of a prepared model, each whole, the card last.
+
+    Raises:
+        SetupError: the folder cannot be written.
+    """
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        _replace(into / TOKENIZER_FILE, tokenizer)
+        _replace(into / GRAPH_FILE, graph)
+        _replace(into / CARD_FILE, card.to_json().encode())
+    except OSError as error:
+        raise SetupError(f"The model could not be written to {into}: {error}.") from error
 
 
 def _replace(path: Path, content: bytes) -> None:

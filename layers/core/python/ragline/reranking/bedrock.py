@@ -60,8 +60,7 @@ class BedrockReranker:
     def name(self) -> str:
         return f"reranking model {self._arn.rpartition('/')[2]}"
 
-    @property
-    def weight(self) -> float:
+    def weight(self, query: str) -> float:
         return 1.0
 
     def scores(self, query: str, passages: Sequence[str]) -> Sequence[float]:

@@ -37,8 +37,7 @@ class CrossEncoder:
     def name(self) -> str:
         return f"cross-encoder, {self._card.fingerprint}"
 
-    @property
-    def weight(self) -> float:
+    def weight(self, query: str) -> float:
         return 1.0
 
     def scores(self, query: str, passages: Sequence[str]) -> Sequence[float]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from ragline.embedding.onnx import TokenVectors
 
 PASSAGE_TOKENS = 208
 """A passage is read up to here: 40 passages of 190 tokens take 415-435 ms of one core with the
@@ -24,14 +23,6 @@ up to 192 tokens instead of 256 cost .009 nDCG@10."""
 
 QUERY_TOKENS = 64
 """Longer queries are read up to here."""
-
-WITH_SPECIAL_TOKENS = True
-"""Whether the tokens that frame a text ([CLS], [SEP]) count as the others do: by these scores
-alone, nDCG@10 over SciFact's training questions is .710 with them and .708 without."""
-
-WITH_PUNCTUATION = True
-"""Whether tokens of the query without a letter or digit count: .708 with them, .702 without, .697
-without stop words too."""
 
 CACHE_BYTES = 32 * 1024 * 1024
 """Token vectors of the passages read last, in float16: some 220 of 190 tokens. Turning a page or
@@ -47,12 +38,19 @@ class TokenEncoder(Protocol):
     @property
     def fingerprint(self) -> str: ...
 
-    def tokens(self, text: str, *, query: bool, limit: int) -> TokenVectors: ...
+    def fluency(self, text: str) -> float: ...
+
+    def tokens(self, text: str, *, query: bool, limit: int) -> NDArray[np.float32]:
+        """(tokens, dimensions), rows of length 1."""
 
 
 class LateInteraction:
     """Implements ``ports.Reranker``: the mean, over the query's tokens, of each one's greatest
     cosine to a token of the passage; -1 to 1.
+
+    All tokens count. By these scores alone, nDCG@10 over SciFact's training questions is .710; .708
+    without those that frame a text ([CLS], [SEP]), .702 without the query's punctuation as well,
+    .697 without its stop words too.
     """
 
     def __init__(self, encoder: TokenEncoder, *, cache_bytes: int = CACHE_BYTES) -> None:
@@ -63,10 +61,9 @@ class LateInteraction:
     def name(self) -> str:
         return f"late interaction, {self._encoder.fingerprint}"
 
-    @property
-    def weight(self) -> float:
-        """Half: the model was not trained for this, and the legs know words that it does not."""
-        return 0.5
+    def weight(self, query: str) -> float:
+        """Half at most: the model was not trained for this; less, the less it reads the query."""
+        return 0.5 * self._encoder.fluency(query)
 
     def scores(self, query: str, passages: Sequence[str]) -> Sequence[float]:
         """As the port says.
@@ -76,28 +73,17 @@ class LateInteraction:
         """
         if not passages:
             return []
-        asked = self._query(query)
+        asked = self._encoder.tokens(query, query=True, limit=QUERY_TOKENS)
         # All are read before any is compared: by turns, the threads of NumPy's BLAS, which wait
         # busily for its next product, took two thirds of the time.
         read = [self._passage(passage) for passage in passages]
         return [_maxsim(asked, vectors.astype(np.float32)) for vectors in read]
 
-    def _query(self, text: str) -> NDArray[np.float32]:
-        found = self._encoder.tokens(text, query=True, limit=QUERY_TOKENS)
-        words = found.special | True if WITH_SPECIAL_TOKENS else ~found.special
-        if not WITH_PUNCTUATION:
-            telling = [any(map(str.isalnum, piece)) for piece in found.pieces]
-            spoken = words & np.array(telling, np.bool_)
-            # A query of nothing else is all that there is to go by.
-            words = spoken if spoken.any() else words
-        return found.vectors[words]
-
     def _passage(self, text: str) -> NDArray[np.float16]:
         kept = self._cache.get(text)
         if kept is None:
             found = self._encoder.tokens(text, query=False, limit=PASSAGE_TOKENS)
-            vectors = found.vectors if WITH_SPECIAL_TOKENS else found.vectors[~found.special]
-            kept = vectors.astype(np.float16)
+            kept = found.astype(np.float16)
             self._cache.put(text, kept)
         # Rounded the first time too: a score must not depend on what was asked before.
         return kept
@@ -112,27 +98,30 @@ def _maxsim(query: NDArray[np.float32], passage: NDArray[np.float32]) -> float:
 
 
 class _Cache:
-    """The vectors used last, within so many bytes (the texts counted)."""
+    """The vectors used last, within so many bytes (the texts counted); threads may share it."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held = 0
+        self._lock = Lock()
         self._entries: OrderedDict[str, NDArray[np.float16]] = OrderedDict()
 
     def get(self, text: str) -> NDArray[np.float16] | None:
-        found = self._entries.get(text)
-        if found is not None:
-            self._entries.move_to_end(text)
-        return found
+        with self._lock:
+            found = self._entries.get(text)
+            if found is not None:
+                self._entries.move_to_end(text)
+            return found
 
     def put(self, text: str, vectors: NDArray[np.float16]) -> None:
         size = _size(text, vectors)
-        if size > self._limit or text in self._entries:
-            return
-        self._entries[text] = vectors
-        self._held += size
-        while self._held > self._limit:
-            self._held -= _size(*self._entries.popitem(last=False))
+        with self._lock:
+            if size > self._limit or text in self._entries:
+                return
+            self._entries[text] = vectors
+            self._held += size
+            while self._held > self._limit:
+                self._held -= _size(*self._entries.popitem(last=False))
 
 
 def _size(text: str, vectors: NDArray[np.float16]) -> int:

@@ -30,7 +30,7 @@ def check_rows(indexes: Indexes, seen: Examination, collection: str | None = Non
             lost = sorted(in_state(work, ChunkState.INDEXED) - rows[where[1], where[2]].keys())
             if lost:
                 detail = f"generation {where[2]}: {len(lost)} indexed chunks have no row."
-                seen.find(Kind.MISSING_ROWS, document, detail, ordinals=lost)
+                seen.find(Kind.MISSING_ROWS, document, detail, lost, where[2])
 
 
 def check_other_models(indexes: Indexes, seen: Examination) -> None:
@@ -88,11 +88,11 @@ def _check_generation_rows(
     extra = sorted(set(ordinals) - set(right))
     if extra:
         detail = f"generation {generation}: {len(extra)} rows of chunks that are not indexed."
-        seen.find(Kind.EXTRA_ROWS, document, detail, ordinals=extra)
+        seen.find(Kind.EXTRA_ROWS, document, detail, extra, generation)
     twice = sorted(n for n, times in ordinals.items() if times > 1)
     if twice:
         detail = f"generation {generation}: {len(twice)} chunks have more than one row."
-        seen.find(Kind.DUPLICATE_ROWS, document, detail, ordinals=twice)
+        seen.find(Kind.DUPLICATE_ROWS, document, detail, twice, generation)
 
 
 def in_state(work: Work, *states: ChunkState) -> set[int]:

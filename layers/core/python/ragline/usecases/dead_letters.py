@@ -136,7 +136,7 @@ def _index_op(letter: _Letter, ledger: Ledger, objects: Objects, queues: Queues)
         _note(letter, message, "removing rows", None, ledger)
         return message.document_id
     document, reason = _note(letter, message, "a batch", message.ordinals[0], ledger)
-    if document is not None:
+    if document is not None and not message.migrated:
         _fail_chunks(document, message.ordinals, reason, ledger, queues)
     return message.document_id
 

@@ -92,10 +92,18 @@ class Examination:
             self.totals["chunks"] += len(work.ordinals)
 
     def find(
-        self, kind: Kind, document: Document, detail: str, ordinals: Sequence[int] = ()
+        self,
+        kind: Kind,
+        document: Document,
+        detail: str,
+        ordinals: Sequence[int] = (),
+        generation: int = 0,
     ) -> None:
         subject, partition = document.document_id, document.partition
-        self.findings.append(Finding(kind, subject, detail, document, partition, ordinals))
+        finding = Finding(
+            kind, subject, detail, document, partition, ordinals, generation=generation
+        )
+        self.findings.append(finding)
 
     def counted(self) -> Iterator[tuple[Document, Generation, Work]]:
         for where, work in self.work.items():

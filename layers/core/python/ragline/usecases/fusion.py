@@ -54,7 +54,7 @@ def fuse(legs: Mapping[str, Sequence[Candidate]], weights: Mapping[str, float]) 
 def blend(hits: Sequence[Hit], scores: Sequence[float], weight: float) -> list[Hit]:
     """The hits in the order of ``weight`` reranker and ``1 - weight`` fused score, both set to 0-1.
 
-    ``scores`` are the reranker's, one a hit.
+    ``scores`` are the reranker's, one a hit. Hits of equal scores keep their order.
     """
     ranks = {at: rank for rank, at in enumerate(_descending(scores), start=1)}
     own, fused = _spread(scores), _spread([hit.score for hit in hits])
@@ -66,7 +66,13 @@ def blend(hits: Sequence[Hit], scores: Sequence[float], weight: float) -> list[H
         )
         for at, hit in enumerate(hits)
     ]
-    return sorted(blended, key=_order)
+    return sorted(blended, key=lambda hit: -hit.score)
+
+
+def below(hits: Sequence[Hit]) -> list[Hit]:
+    """Hits that come after blended ones, their scores from -1 to 0, so that they compare."""
+    scores = _spread([hit.score for hit in hits])
+    return [replace(hit, score=score - 1) for hit, score in zip(hits, scores, strict=True)]
 
 
 def _order(hit: Hit) -> tuple[float, str]:
@@ -104,7 +110,7 @@ def _standardised_sums(
 
 
 def _spread(scores: Sequence[float]) -> list[float]:
-    low, high = min(scores), max(scores)
+    low, high = min(scores, default=0.0), max(scores, default=0.0)
     return [(score - low) / (high - low) if high > low else 1.0 for score in scores]
 
 

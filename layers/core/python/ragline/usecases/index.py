@@ -10,16 +10,17 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 
 from ragline.domain.chunks import Part, Row
-from ragline.domain.documents import Document, Partition, Reason
-from ragline.domain.errors import OutOfTime, StoredDataLost
+from ragline.domain.documents import Document, Partition, Reason, check_name
+from ragline.domain.errors import InvalidRequest, OutOfTime, StoredDataLost
 from ragline.domain.keys import document_prefixes, parse_stored_key, vectors_prefix
 from ragline.domain.ledger import ChunkState
 from ragline.domain.messages import Delete, Drop, IndexOp, Optimize, Upsert
 from ragline.ports import Indexes, Ledger, Objects, Queues
+from ragline.usecases.compare_rows import in_state
 from ragline.usecases.failures import fail_chunks
 from ragline.usecases.fitting import set_apart, upsert_what_fits
 from ragline.usecases.parts import read_part, read_vectors
@@ -114,6 +115,7 @@ class _Work:
     deadline: float
     written: set[str] = field(default_factory=set)
     _listed: set[str] | None = None
+    _indexed: dict[tuple[str, int], set[int]] = field(default_factory=dict)
 
     def check_time(self) -> None:
         if time.monotonic() > self.deadline:
@@ -124,6 +126,14 @@ class _Work:
         if self._listed is None:
             self._listed = set(self.indexes.fingerprints(self.partition))
         return sorted(self._listed | self.written)
+
+    def indexed(self, document: Document, generation: int) -> set[int]:
+        """The ordinals of its chunks that are indexed, by whatever model; read once a batch."""
+        whose = document.document_id, generation
+        if whose not in self._indexed:
+            records = self.ledger.work(replace(document, generation=generation))
+            self._indexed[whose] = in_state(records, ChunkState.INDEXED)
+        return self._indexed[whose]
 
     def forget(self, fingerprint: str) -> None:
         """The model has no rows here any more."""
@@ -147,7 +157,8 @@ def _upsert(ops: Sequence[Upsert], work: _Work) -> None:
             continue
         fingerprint, found = _read(document, op, work)
         rows[fingerprint] += found
-        if wanted:  # else it answers until the next one is done: its records are closed
+        # One that is only shown answers until the next one is done: its records are closed.
+        if wanted and not op.migrated:
             _, ordinals = touched.setdefault(op.document_id, (document, []))
             ordinals += [row.chunk.ordinal for row in found]
     for fingerprint, some in rows.items():
@@ -162,17 +173,25 @@ def _upsert(ops: Sequence[Upsert], work: _Work) -> None:
 
 def _read(document: Document, op: Upsert, work: _Work) -> tuple[str, list[Row]]:
     """The model's fingerprint and the rows; none if they are lost, which is recorded."""
-    stored = parse_stored_key(op.vectors_key)
     try:
         rows = rows_of(document, op, work.objects)
-        if stored is None:
-            raise StoredDataLost(f"{op.vectors_key} names no model; retry the document.")
-        return stored.fingerprint, rows
+        if op.migrated:
+            indexed = work.indexed(document, op.generation)
+            rows = [row for row in rows if row.chunk.ordinal in indexed]
+        return _model(op.vectors_key), rows
     except StoredDataLost as error:
-        if document.wants(op.generation):
+        if document.wants(op.generation) and not op.migrated:
             reason = Reason(error.code, str(error), STAGE, chunk=op.ordinals[0])
             fail_chunks(document, op.ordinals, reason, work.ledger)
         return "", []
+
+
+def _model(vectors_key: str) -> str:
+    """The fingerprint that a key has: it will name the index, which takes no other names."""
+    try:
+        return check_name(_fingerprint(vectors_key), "fingerprint")
+    except InvalidRequest as error:
+        raise StoredDataLost(f"{vectors_key} names no model; retry the document.") from error
 
 
 def _delete(op: Delete, work: _Work) -> None:

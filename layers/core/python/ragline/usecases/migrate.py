@@ -247,6 +247,7 @@ def _op(task: Task, key: str, parts: Sequence[Part], means: Means) -> Upsert:
         document_id=task.document.document_id,
         generation=task.generation,
         vectors_key=key,
+        migrated=True,
         parts=tuple(Span(first=part.first, count=part.count) for part in parts),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +12,11 @@ from typing import Literal
 
 from ragline.domain.chunks import Candidate, Filter
 from ragline.domain.documents import Document, Partition
-from ragline.domain.errors import EmbeddingFailed, InvalidRequest, TransientError, UnknownField
+from ragline.domain.errors import InvalidRequest, RaglineError, UnknownField
 from ragline.ports import Embedder, Ledger, Reranker, VectorIndex
-from ragline.usecases.fusion import Hit, blend, fuse
+from ragline.usecases.fusion import Hit, below, blend, fuse
+
+logger = logging.getLogger(__name__)
 
 Mode = Literal["hybrid", "dense", "bm25"]
 
@@ -84,15 +87,16 @@ def search(
         fluency = embedder.fluency(request.query) if request.mode == "hybrid" else 1.0
         asked = _legs(request, embedder, index, clock)
         hits, legs = _found(request, wanted, fluency, asked, ledger, clock)
-        notes = _notes(legs, fluency)
+        notes = _notes(request, legs, fluency)
         by = ""
         if reranker and hits:
             try:
                 with clock.measure("rerank"):
                     hits = _reranked(request.query, hits, reranker)
                 by = reranker.name
-            except (TransientError, EmbeddingFailed) as error:
-                notes.append(f"Not reranked, {reranker.name} failed: {error}")
+            except RaglineError as error:
+                logger.warning("not reranked: %s failed", reranker.name, exc_info=error)
+                notes.append(f"Not reranked: {reranker.name} failed.")
     return SearchResult(hits[: request.limit], legs, clock.milliseconds, by, notes)
 
 
@@ -112,13 +116,14 @@ def _found(
     """
     dense, bm25 = request.weights
     weights = {"dense": dense * max(fluency, A_LITTLE), "bm25": bm25}
+    known: dict[str, Document | None] = {}
     with ThreadPoolExecutor(max_workers=len(asked)) as pool:
         for depth in DEPTHS:
             running = {name: pool.submit(leg, depth) for name, leg in asked.items()}
             legs = {name: leg.result() for name, leg in running.items()}
             fused = fuse(legs, weights)
             with clock.measure("ledger"):
-                hits = _live(fused, wanted, request.partition.tenant, ledger)
+                hits = _live(fused, wanted, request.partition.tenant, known, ledger)
             if len(hits) == wanted or all(len(leg) < depth for leg in legs.values()):
                 break
     return hits, {name: len(leg) for name, leg in legs.items()}
@@ -127,12 +132,13 @@ def _found(
 def _reranked(query: str, hits: Sequence[Hit], reranker: Reranker) -> list[Hit]:
     first, others = hits[:RERANKED], hits[RERANKED:]
     passages = [hit.candidate.chunk.searched for hit in first]
-    return [*blend(first, reranker.scores(query, passages), reranker.weight), *others]
+    scores = reranker.scores(query, passages)
+    return [*blend(first, scores, reranker.weight(query)), *below(others)]
 
 
-def _notes(legs: Mapping[str, int], fluency: float) -> list[str]:
+def _notes(request: SearchRequest, legs: Mapping[str, int], fluency: float) -> list[str]:
     """What a person should know of how the search went."""
-    if fluency < HARDLY and legs.get("bm25"):
+    if fluency < HARDLY and legs.get("bm25") and request.weights[1]:
         return [
             "The embedding model hardly reads the language of this query: these were found by its "
             "keywords. For other languages deploy a multilingual model."
@@ -168,22 +174,29 @@ def _legs(
     return legs
 
 
-def _live(hits: Sequence[Hit], wanted: int, tenant: str, ledger: Ledger) -> list[Hit]:
+def _live(
+    hits: Sequence[Hit],
+    wanted: int,
+    tenant: str,
+    known: dict[str, Document | None],
+    ledger: Ledger,
+) -> list[Hit]:
     """The first ``wanted`` hits that the ledger shows: the index may lag behind it.
 
-    The ledger is asked about as many documents at once as a read takes, and no more than needed.
+    The ledger is asked about as many documents at once as a page takes, and twice as many each time
+    that was too few; what it said is ``known`` from then on.
     """
-    known: dict[str, Document] = {}
     live: list[Hit] = []
-    ahead = 0
+    ahead, step = 0, max(LOOK_AHEAD, wanted)
     for at, hit in enumerate(hits):
         if len(live) == wanted:
             break
         if at == ahead:
-            ahead = at + max(LOOK_AHEAD, wanted - len(live))
+            ahead, step = at + step, 2 * step
             asked = {one.candidate.document_id for one in hits[at:ahead]} - known.keys()
-            known |= ledger.get_many(tenant, asked) if asked else {}
-        document = known.get(hit.candidate.document_id)
+            found = ledger.get_many(tenant, asked) if asked else {}
+            known |= {one: found.get(one) for one in asked}
+        document = known[hit.candidate.document_id]
         if document is not None and document.shows(hit.candidate.generation):
             live.append(hit)
     return live

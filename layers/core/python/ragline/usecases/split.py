@@ -60,7 +60,7 @@ def split_upload(
     upload = identify(key, ledger)
     size = objects.size(key) if size is None else size
     data = None if size is None else _read(key, etag, size, objects, limits)
-    if size is None or (data is None and objects.size(key) is None):
+    if size is None or (not data and objects.size(key) is None):
         return Outcome.GONE  # its ObjectRemoved event says what that means
     new = NewDocument(upload.partition, upload.document_id, upload.filename, key, size=size)
     document = ledger.begin(new, sequencer, fingerprint(limits))

@@ -11,12 +11,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ragline.domain.stop_words import STOP_WORDS
 from ragline.usecases.words import characters, stem, unspaced, words
-
-_STOP_WORDS = """a an and are as at be but by for if in into is it no not of on or such that the
-their then there these they this to was will with"""
-_UNINDEXED = frozenset(_STOP_WORDS.split())
-"""Lucene's English stop words, which the keyword index leaves out."""
 
 _QUESTION_WORDS = """about can could did didn do does doesn don from had has have how i isn its ll
 me my our re should so than them ve were what when where which who whom whose why would you your"""
@@ -59,7 +55,7 @@ def terms(query: str) -> Terms:
     for folded, start, end in words(query):
         if unspaced(folded):
             runs.append(query[start:end])
-        elif folded in _UNINDEXED or (end - start == 1 and _at_apostrophe(query, start, end)):
+        elif folded in STOP_WORDS or (end - start == 1 and _at_apostrophe(query, start, end)):
             continue
         else:
             group = asking if folded in _ASKING else telling

@@ -7,8 +7,11 @@ indexer looks closer, and does it in its order.
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from ragline.domain.documents import Partition
 from ragline.domain.keys import index_prefix, parse_index_data_key
@@ -19,13 +22,22 @@ MANY_FILES = 8
 """A table that was tidied has one for each million rows."""
 
 
-def tidy(*, objects: Objects, queues: Queues) -> Sequence[Partition]:
+def tidy(*, objects: Objects, queues: Queues, deadline: float = math.inf) -> Sequence[Partition]:
     """Ask the indexer to look after the partitions whose tables have many files; which they are.
 
     An order that was given less than five minutes ago is not given again: the queue drops it.
+    What is not listed by ``deadline``, in seconds of ``time.monotonic``, is not looked at.
     """
-    tables = Counter(map(parse_index_data_key, objects.list(index_prefix())))
+    tables = Counter(map(parse_index_data_key, _files(objects, deadline)))
     untidy = {table[0] for table, files in tables.items() if table and files >= MANY_FILES}
     partitions = sorted(untidy, key=str)
     queues.send_ops([Optimize(tenant=one.tenant, collection=one.collection) for one in partitions])
     return partitions
+
+
+def _files(objects: Objects, deadline: float) -> Iterator[str]:
+    def in_time(_: str = "") -> bool:
+        return time.monotonic() <= deadline
+
+    if in_time():  # before the first page is asked for, too
+        yield from takewhile(in_time, objects.list(index_prefix()))

@@ -8,29 +8,26 @@ costs its new files only.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import shutil
 import tempfile
 import threading
 import time
-import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from ragline.adapters.lance.fetching import Fetcher
 from ragline.adapters.lance.files import MANIFEST, Files, RemoteFile, is_needed
+from ragline.adapters.lance.locking import locked
 from ragline.domain.errors import SetupError
 
 INLINE_BYTES = 4 * 1024 * 1024
+INLINE_FILES = 16
 """A query waits while so much is fetched; for more, it reads the storage, and a thread fetches."""
-
-PIECE_BYTES = 8 * 1024 * 1024
-"""Of a large file. A function that is frozen between calls goes on with the next piece."""
 
 ASKED_OFTEN = 3
 """A table is copied when it is asked for so often, by either leg: one query alone would not pay."""
@@ -39,7 +36,10 @@ AGAIN_SECONDS = 30.0
 """How long the storage itself is read after a table was too large, or copying it failed."""
 
 LOCK_SECONDS = 1.0
-WORKERS = 4
+BUSY_SECONDS = 2.0
+"""How long a query waits for another that is copying the table, and how long the storage itself is
+read if that was in vain."""
+
 SPARE_BYTES = 32 * 1024 * 1024
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def own_folder(name: str) -> Path:
     folder.parent.mkdir(mode=0o700, exist_ok=True)
     if folder.parent.lstat().st_uid != os.getuid():
         raise SetupError(
-            f"{folder.parent} belongs to another user: remove it, or set INDEX_REPLICA_BYTES=0."
+            f"{folder.parent} belongs to another user: remove it, or set INDEX_REPLICA_MEGABYTES=0."
         )
     return folder
 
@@ -74,6 +74,10 @@ class _Plan:
         return sum(file.size for file in self.missing)
 
     @property
+    def is_quick(self) -> bool:
+        return self.missing_bytes <= INLINE_BYTES and len(self.missing) <= INLINE_FILES
+
+    @property
     def needed_bytes(self) -> int:
         return sum(file.size for file in self.needed) + self.manifest.size
 
@@ -88,11 +92,11 @@ class Replica:
     def __init__(self, files: Files, folder: Path, max_bytes: int) -> None:
         self.folder = folder
         self._files = files
+        self._fetcher = Fetcher(files, folder)
         self._max_bytes = max_bytes
         self._asked: Counter[str] = Counter()
         self._not_before: dict[str, float] = {}
         self._filling: dict[str, threading.Thread] = {}
-        self._pieces: dict[Path, set[int]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def has_latest(self, table: str) -> bool:
@@ -101,56 +105,85 @@ class Replica:
         It never raises: if anything is wrong with the copy, the storage is there to be read.
         """
         self._asked[table] += 1
-        filling = self._filling.get(table)
         if (
-            (self._asked[table] < ASKED_OFTEN and not self._mark(table))
-            or (filling is not None and filling.is_alive())
+            (self._asked[table] < ASKED_OFTEN and not self.version(table))
+            or self._is_filling(table)
             or time.monotonic() < self._not_before.get(table, 0.0)
         ):
             return False
         try:
             return self._made_latest(table)
         except Exception:
-            logger.warning("could not copy the index %s", table, exc_info=True)
-            self.distrust(table)
+            self._failed(table)
             return False
 
-    def distrust(self, table: str) -> None:
-        """Read the storage itself for a while, then look again from the start."""
-        self._not_before[table] = time.monotonic() + AGAIN_SECONDS
-        self._mark_path(table).unlink(missing_ok=True)
+    def version(self, table: str) -> str:
+        """The tag of the manifest that the copy is of; '' if there is none, or it is changing."""
+        try:
+            mark = self._mark_path(table)
+            os.utime(mark)  # when it was used last
+            return mark.read_text()
+        except FileNotFoundError:
+            return ""
+
+    def discard(self, table: str, version: str) -> None:
+        """Remove a copy that could not be read, if it is of that version still; what changed
+        meanwhile may be good. Read the storage itself for a while, then copy anew."""
+        with self._locked(table, seconds=0) as ours:
+            if ours and self.version(table) == version:
+                self._remove(table)
+                self._rest(table, AGAIN_SECONDS)
 
     def _made_latest(self, table: str) -> bool:
-        before = self._mark(table)
+        before = self.version(table)
         newest = self._newest(table)
         if newest is None:
             return False
         if before == newest.tag:
             return True
-        with self._locked(table) as ours:
-            if not ours:
+        with ExitStack() as held:
+            if not held.enter_context(self._locked(table)):
+                if not self._is_filling(table):
+                    self._rest(table, BUSY_SECONDS)
                 return False
-            if self._mark(table) != before:  # another leg of the same search was faster
+            if self.version(table) != before:  # another leg of the same search was faster
                 newest = self._newest(table)
-                if newest is None or self._mark(table) == newest.tag:
+                if newest is None or self.version(table) == newest.tag:
                     return newest is not None
             plan = self._plan(table, newest)
-            if plan.missing_bytes <= INLINE_BYTES:
+            if plan.is_quick:
                 return self._apply(table, plan)
-        filling = threading.Thread(target=self._fill, args=(table,), name="replica", daemon=True)
-        self._filling[table] = filling
-        filling.start()
+            self._start_filling(table, plan, held)
         return False
 
-    def _fill(self, table: str) -> None:
-        try:
-            with self._locked(table) as ours:
-                newest = self._newest(table) if ours else None
-                if newest is not None:
-                    self._apply(table, self._plan(table, newest))
-        except Exception:
-            logger.warning("could not copy the index %s", table, exc_info=True)
-            self.distrust(table)
+    def _start_filling(self, table: str, plan: _Plan, held: ExitStack) -> None:
+        """Apply the plan beside the queries, by a thread that takes over the lock we hold."""
+        lock = held.pop_all()
+        filling = threading.Thread(
+            target=self._fill, args=(table, plan, lock), name="replica", daemon=True
+        )
+        filling.start()
+        self._filling[table] = filling
+
+    def _fill(self, table: str, plan: _Plan, lock: ExitStack) -> None:
+        with lock:
+            try:
+                self._apply(table, plan)
+            except Exception:
+                self._failed(table)
+
+    def _is_filling(self, table: str) -> bool:
+        filling = self._filling.get(table)
+        return filling is not None and filling.is_alive()
+
+    def _failed(self, table: str) -> None:
+        """Say why, and read the storage itself for a while, then look again from the start."""
+        logger.warning("could not copy the index %s", table, exc_info=True)
+        self._rest(table, AGAIN_SECONDS)
+        self._mark_path(table).unlink(missing_ok=True)
+
+    def _rest(self, table: str, seconds: float) -> None:
+        self._not_before[table] = time.monotonic() + seconds
 
     def _newest(self, table: str) -> RemoteFile | None:
         """The manifest of the latest version: their names count down."""
@@ -165,91 +198,68 @@ class Replica:
         return _Plan(newest, content, needed, missing)
 
     def _apply(self, table: str, plan: _Plan) -> bool:
-        """Make the copy what the plan says; False if there is no room for it."""
+        """Make the copy what the plan says; False if there is no room for it.
+
+        There is no mark while manifests change: who fails to read then knows why.
+        """
+        self._fetcher.tidy(table, plan.missing)
         if not self._make_room(table, plan):
-            self._not_before[table] = time.monotonic() + AGAIN_SECONDS
+            self._rest(table, AGAIN_SECONDS)
             return False
-        with ThreadPoolExecutor(WORKERS) as pool:
-            for file in plan.missing:
-                self._fetch(table, file, pool)
+        self._fetcher.fetch(table, plan.missing)
         here = self._table(table)
-        self._put(here / plan.manifest.name, plan.content)
+        self._mark_path(table).unlink(missing_ok=True)
+        self._fetcher.put(table, here / plan.manifest.name, plan.content)
         for other in (here / "_versions").iterdir():
             if other.name != Path(plan.manifest.name).name:
                 other.unlink()
-        self._put(self._mark_path(table), plan.manifest.tag.encode())
+        self._fetcher.put(table, self._mark_path(table), plan.manifest.tag.encode())
+        self._fetcher.clear(table)
         _keep_only(here, {file.name for file in plan.needed} | {plan.manifest.name})
         return True
-
-    def _fetch(self, table: str, file: RemoteFile, pool: ThreadPoolExecutor) -> None:
-        """In pieces, of which those that are here already are not fetched again."""
-        part = self.folder / f".part-{table}-{file.name.replace('/', '-')}"
-        done = self._pieces.setdefault(part, set())
-        if not done:
-            part.write_bytes(b"")
-
-        def fetch(start: int) -> None:
-            data = self._files.read(table, file.name, start, min(start + PIECE_BYTES, file.size))
-            with part.open("r+b") as target:
-                os.pwrite(target.fileno(), data, start)
-            done.add(start)
-
-        list(pool.map(fetch, sorted(set(range(0, file.size, PIECE_BYTES)) - done)))
-        del self._pieces[part]
-        if _size(part) != file.size:
-            raise OSError(f"{file.name} of {table} came with another length than was listed")
-        target = self._table(table) / file.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.rename(target)
 
     def _make_room(self, table: str, plan: _Plan) -> bool:
         if plan.needed_bytes > self._max_bytes:
             return False
-        here = self._table(table)
-        others = {path.name.removesuffix(".lance"): _bytes(path)
-                  for path in self.folder.glob("*.lance") if path != here}  # fmt: skip
+        others = self._others(table)
         for other in sorted(others, key=self._last_used):
             if sum(others.values()) + plan.needed_bytes <= self._max_bytes:
                 break
             if self._evict(other):
                 del others[other]
-        room = self._max_bytes - sum(others.values())
+        here, room = self._table(table), self._max_bytes - sum(others.values())
         if _bytes(here) + plan.missing_bytes > room:  # old and new do not fit side by side
             self._mark_path(table).unlink(missing_ok=True)
             _keep_only(here, {file.name for file in plan.needed})
         free = shutil.disk_usage(self.folder).free
-        return plan.needed_bytes <= room and plan.missing_bytes + SPARE_BYTES <= free
+        left = self._fetcher.bytes_left(table, plan.missing)
+        return plan.needed_bytes <= room and left + SPARE_BYTES <= free
+
+    def _others(self, table: str) -> dict[str, int]:
+        """The bytes of each other table, and of what came of it so far."""
+        found = Counter[str]()
+        for suffix in (".lance", ".parts"):
+            for path in self.folder.glob(f"*{suffix}"):
+                found[path.name.removesuffix(suffix)] += _bytes(path)
+        del found[table]
+        return dict(found)
 
     def _evict(self, table: str) -> bool:
         with self._locked(table, seconds=0) as ours:
             if ours:
-                self._mark_path(table).unlink(missing_ok=True)
-                shutil.rmtree(self._table(table), ignore_errors=True)
+                self._remove(table)
             return ours
 
-    @contextmanager
-    def _locked(self, table: str, seconds: float = LOCK_SECONDS) -> Iterator[bool]:
+    def _remove(self, table: str) -> None:
+        self._mark_path(table).unlink(missing_ok=True)
+        shutil.rmtree(self._table(table), ignore_errors=True)
+        self._fetcher.clear(table)
+
+    def _locked(self, table: str, seconds: float | None = None) -> AbstractContextManager[bool]:
         """Whether we, of all threads and processes, may change the table's copy."""
-        with (self.folder / f"{table}.lock").open("wb") as file:
-            until = time.monotonic() + seconds
-            while not (ours := _try_lock(file.fileno())) and time.monotonic() < until:
-                time.sleep(0.005)
-            yield ours  # closing the file unlocks it
-
-    def _put(self, path: Path, content: bytes) -> None:
-        scratch = self.folder / f".part-{uuid.uuid4().hex}"
-        scratch.write_bytes(content)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.rename(path)
-
-    def _mark(self, table: str) -> str:
-        """The tag of the manifest that the copy is of; '' if there is none."""
-        try:
-            mark = self._mark_path(table)
-            os.utime(mark)  # when it was used last
-            return mark.read_text()
-        except FileNotFoundError:
-            return ""
+        path = self.folder / f"{table}.lock"
+        patience = LOCK_SECONDS if seconds is None else seconds
+        return locked(path, patience, lambda: self._is_filling(table))
 
     def _last_used(self, table: str) -> float:
         try:
@@ -280,11 +290,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return -1
-
-
-def _try_lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

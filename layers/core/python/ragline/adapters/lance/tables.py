@@ -100,7 +100,8 @@ class Handle:
     """An open table, and (for the writer) how far it is from wanting to be folded.
 
     ``width`` is how many numbers its vectors have; ``commits`` are those since the last fold,
-    ``tried_at`` how many there were when one failed. Times are seconds of ``time.monotonic``.
+    ``tried_at`` and ``tried_with`` how many commits and unindexed rows there were when one failed.
+    Times are seconds of ``time.monotonic``.
     """
 
     table: Any
@@ -110,6 +111,7 @@ class Handle:
     indexed: int = 0
     unindexed: int = 0
     tried_at: int = 0
+    tried_with: int = 0
     folded_at: float = -math.inf
     fold_took: float = 0.0
     written_at: float = -math.inf
@@ -120,6 +122,10 @@ class Handle:
         self.commits += 1
         self.unindexed += rows
         self.written_at = time.monotonic()
+
+    def folded_in_vain(self) -> None:
+        """Remember what there was to fold when that failed."""
+        self.tried_at, self.tried_with = self.commits, self.unindexed
 
 
 def _connect(uri: str, session: Any, storage_options: dict[str, str] | None = None) -> Any:
@@ -154,21 +160,33 @@ class Tables:
 
     def read(self, partition: Partition, use: Callable[[Handle], T]) -> T | None:
         """As ``run``, for what only reads: from the replica, if that has the latest version."""
-        replica, copies = self._store.replica, self._store.copies
-        name = table_name(partition, self.fingerprint)
-        if replica is not None and replica.has_latest(name):
-            try:
-                found = self._run(copies, self._copies, partition, use)
-                if found is not None:
-                    return found
-            except SetupError:
-                raise
-            except Exception:
-                # A file of it has just given way to others, or it is damaged.
-                logger.warning("could not read the copy of %s", name, exc_info=True)
+        replica, name = self._store.replica, table_name(partition, self.fingerprint)
+        if replica is None or not replica.has_latest(name):
+            return self.run(partition, use)
+        version = replica.version(name)
+        found = self._read_copy(partition, use)
+        if found is None and (now := replica.version(name)) and now != version:
+            # Files that it was reading have just given way to those of a newer version.
+            version, found = now, self._read_copy(partition, use)
+        if found is None:
+            found = self.run(partition, use)
+            if version:  # the storage has answered: it is the copy that is at fault
+                replica.discard(name, version)
+        return found
+
+    def _read_copy(self, partition: Partition, use: Callable[[Handle], T]) -> T | None:
+        """None if that fails: its files are changing, or it is damaged."""
+        try:
+            found = self._run(self._store.copies, self._copies, partition, use)
+        except SetupError:
+            raise
+        except Exception:
+            name = table_name(partition, self.fingerprint)
+            logger.warning("could not read the copy of %s", name, exc_info=True)
+            found = None
+        if found is None:
             self._copies.pop(partition, None)
-            replica.distrust(name)
-        return self.run(partition, use)
+        return found
 
     def _run(
         self,

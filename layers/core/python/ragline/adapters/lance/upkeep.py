@@ -14,14 +14,10 @@ from typing import Any
 
 from ragline.adapters.lance.tables import Handle
 from ragline.domain.documents import Partition
+from ragline.domain.stop_words import STOP_WORDS
 
 TEXT_INDEX = "text_idx"
 VECTOR_INDEX = "vector_idx"
-STOP_WORDS = (
-    "a an and are as at be but by for if in into is it no not of on or such that the their then "
-    "there these they this to was will with"
-)
-"""Lucene's English list. LanceDB's own drops the digits 0-9 too: no query for "article 3"."""
 
 KEEP_OLD_VERSIONS = timedelta(minutes=10)
 """A reader may be in the middle of a query on a version that compaction has just replaced."""
@@ -72,8 +68,9 @@ def is_due(handle: Handle) -> bool:
     if time.monotonic() - handle.folded_at >= REST * handle.fold_took:
         share = 0
     commits = handle.commits - handle.tried_at
+    unindexed = handle.unindexed - handle.tried_with
     return commits > 0 and (
-        commits >= max(MAX_COMMITS, share // 160) or handle.unindexed >= max(MAX_UNINDEXED, share)
+        commits >= max(MAX_COMMITS, share // 160) or unindexed >= max(MAX_UNINDEXED, share)
     )
 
 
@@ -104,7 +101,7 @@ def fold_in_time(handle: Handle, partition: Partition) -> None:
         try:
             fold(handle)
         except Exception:
-            handle.tried_at = handle.commits
+            handle.folded_in_vain()
             logger.warning("could not fold the index of %s", partition, exc_info=True)
 
     handle.folding = threading.Thread(target=work, name="fold", daemon=True)
@@ -112,7 +109,7 @@ def fold_in_time(handle: Handle, partition: Partition) -> None:
     handle.folding.start()
     handle.folding.join(FOLD_SECONDS)
     if handle.folding.is_alive():
-        handle.tried_at = handle.commits
+        handle.folded_in_vain()
         logger.warning(
             "folding the index of %s takes more than %d s: give the indexer more memory and time, "
             "or spread the documents over more collections",
@@ -134,7 +131,7 @@ def fold(handle: Handle) -> None:
     # Writes may have come meanwhile.
     handle.indexed += unindexed
     handle.commits, handle.unindexed = handle.commits - commits, handle.unindexed - unindexed
-    handle.tried_at = 0
+    handle.tried_at = handle.tried_with = 0
     handle.folded_at = time.monotonic()
     handle.fold_took = handle.folded_at - started
 
@@ -147,7 +144,8 @@ def _keyword_index() -> Any:
     """Words by Unicode segmentation, so that any script is found; English stems."""
     from lancedb.index import FTS
 
-    return FTS(base_tokenizer="icu/split", custom_stop_words=STOP_WORDS.split())
+    # LanceDB's own stop words hold the digits 0-9 too: no query for "article 3".
+    return FTS(base_tokenizer="icu/split", custom_stop_words=sorted(STOP_WORDS))
 
 
 def _vector_index() -> Any:

@@ -72,6 +72,9 @@ class PineconeIndexes:
         found = {partition for partition, _, _ in namespaces(self._connection)}
         return sorted(found, key=lambda one: (one.tenant, one.collection))
 
+    def length(self) -> int | None:
+        return self._connection.length()
+
     def drop(self, partition: Partition, fingerprint: str) -> None:
         self.of(fingerprint).drop(partition)
 

@@ -13,14 +13,10 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
 
+from ragline.domain.stop_words import STOP_WORDS
+
 LONGEST_BYTES = 39
 """Longer tokens may not be found: Pinecone caps them at 40. Ours are cut to this much UTF-8."""
-
-_STOP_WORDS = (
-    "a an and are as at be but by for if in into is it no not of on or such that the their then "
-    "there these they this to was will with"
-)
-_STOPS = frozenset(_STOP_WORDS.split())
 
 # Thai, Lao, Burmese, Khmer, kana and Han: no space stands between words.
 _UNSPACED = (
@@ -41,7 +37,7 @@ def terms(text: str) -> Iterator[str]:
         if re.match(f"[{_UNSPACED}]", word):
             yield from word
             yield from map("".join, pairwise(word))
-        elif word not in _STOPS:
+        elif word not in STOP_WORDS:
             yield _cut(word)
 
 

@@ -12,7 +12,9 @@ class OverlapReranker:
     """Implements ``ports.Reranker``: the share of the query's words that a passage holds."""
 
     name = "overlap"
-    weight = 1.0
+
+    def weight(self, query: str) -> float:
+        return 1.0
 
     def scores(self, query: str, passages: Sequence[str]) -> Sequence[float]:
         wanted = _words(query)
