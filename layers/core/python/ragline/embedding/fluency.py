@@ -11,8 +11,8 @@ from collections import defaultdict
 from typing import Any
 
 CRUMBS, WORDS = 1.5, 3.5
-"""Letters per token at which a model reads nothing, and all. So the default model reads questions in
-English wholly, in Spanish .76, German .64, Vietnamese .39, Turkish .36, and in Russian, Arabic,
+"""Letters per token at which a model reads nothing, and all. So the default model reads questions
+in English wholly, in Spanish .76, German .64, Vietnamese .39, Turkish .36, and in Russian, Arabic,
 Hindi, Chinese and Thai not at all (medians, XQuAD)."""
 
 UNKNOWN = frozenset({"[UNK]", "<unk>"})
