@@ -168,7 +168,7 @@ LIMITS: list[tuple[str, list[str], list[tuple[str, str, str]]]] = [
     (
         "Passages",
         [
-            "A chunk holds at most 256 tokens of the embedding model, and never crosses a heading. "
+            "A chunk holds at most 254 tokens of the embedding model, and never crosses a heading. "
             "Where a paragraph is too long and has to be cut, the pieces overlap by 32 tokens. "
             "Each piece of a table repeats the table's header row.",
         ],

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ragline.adapters.backoff import Backoff
-from ragline.domain.documents import Document, Progress, Status
+from ragline.domain.documents import Document, Progress, Reason, Status
 from ragline.domain.errors import InvalidRequest, MalformedMessage, WriteConflict
 from ragline.domain.ledger import ChunkState, Failure
 from ragline.domain.lifecycle import MAX_FIELDS, MAX_MESSAGE
@@ -427,6 +427,17 @@ def test_a_document_cut_whole_after_all_or_in_part_counts_each_range_once(ledger
         assert whole == known(ledger, document)
         assert whole.progress == Progress(0, 0, 1, 1, 4)
         assert whole.status is Status.PROCESSING
+
+
+def test_a_document_read_before_it_failed_and_was_retried_is_cut_whole_with_its_history(
+    ledger: Ledger,
+) -> None:
+    before = begun(ledger)
+    ledger.fail("acme", "d1", 1, Reason("timeout", "it took too long", "split"))
+    assert ledger.retry(known(ledger, before)) is not None
+    whole = ledger.record_whole(before, 4, 0)
+    assert whole == known(ledger, before)
+    assert {"failed", "retried"} <= whole.timings.keys()
 
 
 def test_what_was_cut_whole_for_a_generation_that_is_over_is_not_recorded(ledger: Ledger) -> None:

@@ -11,7 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from ragline.reranking import late_interaction
-from ragline.reranking.late_interaction import NOTHING_TO_READ, PASSAGE_TOKENS, LateInteraction
+from ragline.reranking.late_interaction import (
+    NOTHING_TO_READ,
+    PASSAGE_TOKENS,
+    WEIGHT,
+    LateInteraction,
+)
 
 # Words with known angles between them: the cosine is read off.
 VECTORS = {"cat": (1.0, 0.0), "tiger": (0.8, 0.6), "tax": (0.0, 1.0), "[CLS]": (-1.0, 0.0)}
@@ -44,9 +49,10 @@ def test_a_score_is_the_mean_of_each_query_tokens_best_cosine() -> None:
     assert scores == pytest.approx(expected, abs=1e-3)
 
 
-def test_it_counts_half_and_less_where_the_model_reads_less_of_the_query() -> None:
+def test_it_counts_by_its_weight_and_less_where_the_model_reads_less_of_the_query() -> None:
     reranker = LateInteraction(Dictionary())
-    assert [reranker.weight(query) for query in ("cat tax", "cat Katze")] == [0.5, 0.25]
+    weights = [reranker.weight(query) for query in ("cat tax", "cat Katze")]
+    assert weights == [WEIGHT, WEIGHT / 2]
 
 
 def test_nothing_to_read_comes_last_and_nothing_asked_decides_nothing() -> None:

@@ -21,6 +21,11 @@ PASSAGE_TOKENS = 208
 default model, and stay within the budget of 500 ms if all are cut here. Reading SciFact's abstracts
 up to 192 tokens instead of 256 cost .009 nDCG@10."""
 
+WEIGHT = 0.3
+"""Of the final order. nDCG@10 of hybrid, and of it reranked with weights of .3, .5 and 1:
+SciFact train .733, .740, .745, .733; Cranfield .415, .424, .422, .402; CACM .558, .562, .552, .497;
+XQuAD en .977, .982, .984, .982."""
+
 QUERY_TOKENS = 64
 """Longer queries are read up to here."""
 
@@ -62,8 +67,8 @@ class LateInteraction:
         return f"late interaction, {self._encoder.fingerprint}"
 
     def weight(self, query: str) -> float:
-        """Half at most: the model was not trained for this; less, the less it reads the query."""
-        return 0.5 * self._encoder.fluency(query)
+        """A voice, no more: the model was not trained for this. Less where it reads less of it."""
+        return WEIGHT * self._encoder.fluency(query)
 
     def scores(self, query: str, passages: Sequence[str]) -> Sequence[float]:
         """As the port says.

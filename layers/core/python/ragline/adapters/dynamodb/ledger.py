@@ -153,7 +153,8 @@ class DynamoLedger(Upkeep):
         new = lifecycle.cut_whole(old, document.generation, chunks, pages, now)
         if new is not None:
             raw, item = items.meta_item(old), items.meta_item(new)
-            guard = (*_STATE, *items.COUNTS)
+            # The times are written as one: those of a document read long ago are not to come back.
+            guard = (*_STATE, *items.COUNTS, "timings")
             meta = writes.update_unchanged(self._table.name, raw, item, guard)
             place = writes.put_absent(
                 self._table.name, items.range_item(document, 0, chunks, pages, now)
