@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ragline.adapters.lance.replica import Replica
     from ragline.embedding.model import Card
     from ragline.embedding.onnx import OnnxEmbedder
@@ -152,11 +154,16 @@ def reranker() -> Reranker | None:
     Raises:
         SetupError: the setting names a model that is not there.
     """
-    match settings().reranker:
+    return reranker_of(settings().reranker, _onnx_embedder)
+
+
+def reranker_of(kind: str, embedder: Callable[[], OnnxEmbedder]) -> Reranker | None:
+    """One of the kind, named as the setting names it; ``embedder`` is asked for if it needs one."""
+    match kind:
         case "late-interaction":
             from ragline.reranking.late_interaction import LateInteraction
 
-            return LateInteraction(_onnx_embedder())
+            return LateInteraction(embedder())
         case "cross-encoder":
             from ragline.reranking.cross_encoder import CrossEncoder
 

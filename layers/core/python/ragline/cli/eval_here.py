@@ -15,7 +15,6 @@ import typer
 from ragline.cli import eval_tables
 from ragline.cli.outside import Outside
 from ragline.cli.screen import Screen
-from ragline.domain.errors import SetupError
 from ragline.evaluation.asking import Ask, Making, Searchable, searcher
 from ragline.evaluation.datasets import Dataset
 
@@ -118,23 +117,6 @@ def _open(built: Built, folder: Path, kind: Rerankers) -> Ask:
 
 def _reranker(kind: Rerankers, embedder: OnnxEmbedder) -> Reranker | None:
     """As ``wiring.reranker``, but of any kind, and with this embedder."""
-    from ragline.wiring import settings
+    from ragline import wiring
 
-    match kind:
-        case Rerankers.NONE:
-            return None
-        case Rerankers.LATE_INTERACTION:
-            from ragline.reranking.late_interaction import LateInteraction
-
-            return LateInteraction(embedder)
-        case Rerankers.CROSS_ENCODER:
-            from ragline.reranking.cross_encoder import CrossEncoder
-
-            return CrossEncoder(settings().reranker_dir)
-        case Rerankers.BEDROCK:
-            from ragline.reranking.bedrock import BedrockReranker, bedrock_client
-
-            arn = settings().reranker_model_arn
-            if not arn:
-                raise SetupError("RERANKER_MODEL_ARN is not set: name the model that reranks.")
-            return BedrockReranker(bedrock_client(arn), arn)
+    return wiring.reranker_of(kind, lambda: embedder)
