@@ -194,7 +194,7 @@ def test_a_weight_of_zero_silences_its_leg(api: TestClient, handbook: World) -> 
 
 def test_weights_that_are_left_out_are_the_search_s_own() -> None:
     own = SearchRequest(Partition("tenant", "collection"), "query").weights
-    assert (schemas.Weights().dense, schemas.Weights().bm25) == own
+    assert (schemas.queries.Weights().dense, schemas.queries.Weights().bm25) == own
 
 
 def test_a_deleted_document_is_not_found_although_its_rows_are_there(

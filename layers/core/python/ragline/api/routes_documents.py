@@ -54,8 +54,8 @@ Cursor = Annotated[
     openapi_extra=request(examples.REGISTER),
 )
 def register(
-    body: schemas.RegisterBody, deps: Deps, tenant: Tenant, response: Response
-) -> schemas.RegisteredView:
+    body: schemas.documents.RegisterBody, deps: Deps, tenant: Tenant, response: Response
+) -> schemas.documents.RegisteredView:
     """For files of any size. Processing starts by itself when the bytes have arrived."""
     asked = upload.UploadRequest(
         partition=partition(tenant, body.collection),
@@ -111,7 +111,7 @@ def upload_directly(
     metadata: Annotated[str, Form(description="A JSON object.")] = "{}",
     document_id: Annotated[str, Form(description="Your own id, or none.")] = "",
     allow_duplicate: Annotated[bool, Form()] = False,
-) -> schemas.Accepted:
+) -> schemas.documents.Accepted:
     """One request instead of two, for files of at most 4.5 MB."""
     data = file.file.read()
     if len(data) > MAX_FILE_BYTES:
@@ -149,7 +149,7 @@ def list_documents(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=100, examples=[50])] = 50,
     cursor: Cursor = None,
-) -> schemas.DocumentList:
+) -> schemas.documents.DocumentList:
     page = deps.ledger().list(
         partition(tenant, collection),
         status=status,
@@ -158,7 +158,7 @@ def list_documents(
         limit=limit,
         cursor=cursor,
     )
-    return schemas.DocumentList(
+    return schemas.documents.DocumentList(
         documents=[views.document(one) for one in page.documents], cursor=page.cursor
     )
 
@@ -168,7 +168,7 @@ def list_documents(
     summary="Follow a job",
     responses=answers({200: ("How far it is.", examples.DOCUMENT)}, NotFound),
 )
-def job_status(job_id: JobId, deps: Deps, tenant: Tenant) -> schemas.DocumentView:
+def job_status(job_id: JobId, deps: Deps, tenant: Tenant) -> schemas.documents.DocumentView:
     return views.document(documents.get(tenant, job_id, ledger=deps.ledger()))
 
 
@@ -177,7 +177,9 @@ def job_status(job_id: JobId, deps: Deps, tenant: Tenant) -> schemas.DocumentVie
     summary="A document and how far it is",
     responses=answers({200: ("The document.", examples.DOCUMENT)}, NotFound),
 )
-def get_document(document_id: DocumentId, deps: Deps, tenant: Tenant) -> schemas.DocumentView:
+def get_document(
+    document_id: DocumentId, deps: Deps, tenant: Tenant
+) -> schemas.documents.DocumentView:
     """A deleted document is still told of, with status `deleted`."""
     return views.document(documents.get(tenant, document_id, ledger=deps.ledger()))
 
@@ -193,7 +195,7 @@ def list_chunks(
     tenant: Tenant,
     limit: Annotated[int, Query(ge=1, le=200, examples=[50])] = 50,
     cursor: Cursor = None,
-) -> schemas.ChunkList:
+) -> schemas.documents.ChunkList:
     """In reading order, of the version that queries see. Ordinals ascend; they may skip."""
     page = documents.chunks(
         tenant,
@@ -203,7 +205,7 @@ def list_chunks(
         limit=limit,
         cursor=cursor,
     )
-    return schemas.ChunkList(
+    return schemas.documents.ChunkList(
         document_id=document_id,
         generation=page.generation,
         chunks=[views.chunk(document_id, page.generation, one) for one in page.chunks],
@@ -216,7 +218,9 @@ def list_chunks(
     summary="What went wrong with a document",
     responses=answers({200: ("What is on record.", examples.FAILURES)}, NotFound),
 )
-def list_failures(document_id: DocumentId, deps: Deps, tenant: Tenant) -> schemas.FailureList:
+def list_failures(
+    document_id: DocumentId, deps: Deps, tenant: Tenant
+) -> schemas.documents.FailureList:
     ledger = deps.ledger()
     found = documents.failures(tenant, document_id, ledger=ledger)
     failed = documents.failed_chunks(tenant, document_id, ledger=ledger)

@@ -40,8 +40,8 @@ router = APIRouter(prefix="/api/v2", tags=["search"])
     openapi_extra=request(examples.QUERY),
 )
 def query(
-    body: schemas.QueryBody, deps: Deps, tenant: Tenant, on_search: OnSearch
-) -> schemas.QueryAnswer:
+    body: schemas.queries.QueryBody, deps: Deps, tenant: Tenant, on_search: OnSearch
+) -> schemas.queries.QueryAnswer:
     """Only what is live is found: a deleted or replaced version is gone at once."""
     asked = SearchRequest(
         partition=partition(tenant, body.collection),
@@ -59,7 +59,7 @@ def query(
         reranker=_reranker(body.rerank, deps),
     )
     on_search(result)
-    if not any(result.legs.values()) and body.filters == schemas.Filters():
+    if not any(result.legs.values()) and body.filters == schemas.queries.Filters():
         _check_model(asked.partition, deps)
     seen = highlight(body.asked, [hit.candidate.chunk for hit in result.hits])
     return views.answer(result, seen, explain=body.explain)
@@ -82,7 +82,7 @@ def _reranker(wanted: bool, deps: Dependencies) -> Reranker | None:
     return reranker
 
 
-def _filter(filters: schemas.Filters) -> Filter:
+def _filter(filters: schemas.queries.Filters) -> Filter:
     ids = [*filters.document_ids, *([filters.document_id] if filters.document_id else [])]
     return Filter(
         document_ids=ids,

@@ -35,13 +35,13 @@ def retry_document(
     document_id: DocumentId,
     deps: Deps,
     tenant: Tenant,
-    body: Annotated[schemas.RetryBody | None, Body()] = None,
-) -> schemas.RetriedView:
+    body: Annotated[schemas.retries.RetryBody | None, Body()] = None,
+) -> schemas.retries.RetriedView:
     """Only what failed is done again, from what is stored. The body may be left out.
 
     A conflict means that nothing of it can be tried again as it is; the answer says why.
     """
-    asked = body or schemas.RetryBody()
+    asked = body or schemas.retries.RetryBody()
     done = retry(
         tenant,
         document_id,
@@ -69,8 +69,8 @@ def retry_document(
     openapi_extra=request(examples.REDRIVE),
 )
 def redrive_documents(
-    body: schemas.RedriveBody, deps: Deps, tenant: Tenant, response: Response
-) -> schemas.RedriveAnswer:
+    body: schemas.retries.RedriveBody, deps: Deps, tenant: Tenant, response: Response
+) -> schemas.retries.RedriveAnswer:
     """An empty body `{}` selects every failed or partial document of the tenant.
 
     Calling it again is safe: a document that is under way is not started twice.
@@ -91,7 +91,7 @@ def redrive_documents(
     return views.redriven(page)
 
 
-def _selection(body: schemas.RedriveBody) -> Selection:
+def _selection(body: schemas.retries.RedriveBody) -> Selection:
     """Refuses what could only select nothing: a misspelt condition must not pass for none."""
     return Selection(
         document_id=check_document_id(body.document_id) if body.document_id else "",

@@ -22,9 +22,9 @@ NO_DOCUMENT = "ragline-info-probe"
 
 
 @router.get("/health", summary="Liveness", responses=answers({200: ("It runs.", examples.HEALTH)}))
-async def health() -> schemas.Health:
+async def health() -> schemas.system.Health:
     """Touches nothing: it says that the function starts and answers."""
-    return schemas.Health()
+    return schemas.system.Health()
 
 
 @router.get(
@@ -38,16 +38,16 @@ def info(
     collection: Annotated[
         str | None, Query(description="Count this collection's rows.", examples=["reports"])
     ] = None,
-) -> schemas.Info:
+) -> schemas.system.Info:
     """The model is described from its card, without being loaded."""
     asked = partition(tenant, collection) if collection is not None else None
     settings = deps.settings()
-    return schemas.Info(
+    return schemas.system.Info(
         version=ragline.__version__,
-        components=schemas.Components(
+        components=schemas.system.Components(
             ledger=_ledger(tenant, deps), index=_index(asked, deps), model=_model(deps)
         ),
-        limits=schemas.LimitsInfo(
+        limits=schemas.system.LimitsInfo(
             max_file_bytes=settings.max_file_bytes,
             max_direct_upload_bytes=min(MAX_FILE_BYTES, settings.max_file_bytes),
             max_pages=settings.max_pages,
@@ -58,14 +58,14 @@ def info(
     )
 
 
-def _ledger(tenant: str, deps: Dependencies) -> schemas.LedgerInfo:
-    return schemas.LedgerInfo(state=_state(lambda: deps.ledger().get(tenant, NO_DOCUMENT)))
+def _ledger(tenant: str, deps: Dependencies) -> schemas.system.LedgerInfo:
+    return schemas.system.LedgerInfo(state=_state(lambda: deps.ledger().get(tenant, NO_DOCUMENT)))
 
 
-def _index(asked: Partition | None, deps: Dependencies) -> schemas.IndexInfo:
+def _index(asked: Partition | None, deps: Dependencies) -> schemas.system.IndexInfo:
     if asked is None:
-        return schemas.IndexInfo(state="unchecked")
-    found = schemas.IndexInfo(state="ok")
+        return schemas.system.IndexInfo(state="unchecked")
+    found = schemas.system.IndexInfo(state="ok")
 
     def count() -> None:
         indexes = deps.indexes()
@@ -77,12 +77,12 @@ def _index(asked: Partition | None, deps: Dependencies) -> schemas.IndexInfo:
     return found
 
 
-def _model(deps: Dependencies) -> schemas.ModelInfo:
+def _model(deps: Dependencies) -> schemas.system.ModelInfo:
     try:
         card = deps.model()
     except SetupError:
-        return schemas.ModelInfo(state="misconfigured")
-    return schemas.ModelInfo(
+        return schemas.system.ModelInfo(state="misconfigured")
+    return schemas.system.ModelInfo(
         state="ok",
         fingerprint=card.fingerprint,
         precision=card.precision,
@@ -90,7 +90,7 @@ def _model(deps: Dependencies) -> schemas.ModelInfo:
     )
 
 
-def _state(probe: Callable[[], object]) -> schemas.State:
+def _state(probe: Callable[[], object]) -> schemas.system.State:
     """One broken component must not hide the state of the others."""
     try:
         probe()

@@ -17,9 +17,9 @@ from ragline.usecases.search import SearchResult
 from ragline.usecases.upload import Registered
 
 
-def document(found: Document) -> schemas.DocumentView:
+def document(found: Document) -> schemas.documents.DocumentView:
     progress = found.progress
-    return schemas.DocumentView(
+    return schemas.documents.DocumentView(
         document_id=found.document_id,
         job_id=found.document_id,
         collection=found.partition.collection,
@@ -29,7 +29,7 @@ def document(found: Document) -> schemas.DocumentView:
         checksum=found.checksum,
         metadata=dict(found.metadata),
         status=found.status,
-        progress=schemas.ProgressView(
+        progress=schemas.documents.ProgressView(
             percent=f"{progress.percent}%",
             pages_total=progress.pages_total,
             pages_done=progress.pages_done,
@@ -48,14 +48,14 @@ def document(found: Document) -> schemas.DocumentView:
     )
 
 
-def reason(why: Reason) -> schemas.ReasonView:
-    return schemas.ReasonView(
+def reason(why: Reason) -> schemas.documents.ReasonView:
+    return schemas.documents.ReasonView(
         code=why.code, message=why.message, stage=why.stage, page=why.page, chunk=why.chunk
     )
 
 
-def failure(found: Failure) -> schemas.FailureView:
-    return schemas.FailureView(
+def failure(found: Failure) -> schemas.documents.FailureView:
+    return schemas.documents.FailureView(
         generation=found.generation,
         reason=reason(found.reason),
         attempts=found.attempts,
@@ -66,20 +66,20 @@ def failure(found: Failure) -> schemas.FailureView:
 
 def failures(
     document_id: str, found: Sequence[Failure], failed: FailedChunks
-) -> schemas.FailureList:
-    return schemas.FailureList(
+) -> schemas.documents.FailureList:
+    return schemas.documents.FailureList(
         document_id=document_id,
         failures=[failure(one) for one in found],
         failed_chunks=[
-            schemas.FailedChunks(first=run.first, count=run.count, code=run.code)
+            schemas.documents.FailedChunks(first=run.first, count=run.count, code=run.code)
             for run in failed.runs
         ],
         failed_chunks_cut=failed.cut,
     )
 
 
-def retried(done: Retried) -> schemas.RetriedView:
-    return schemas.RetriedView(
+def retried(done: Retried) -> schemas.retries.RetriedView:
+    return schemas.retries.RetriedView(
         document_id=done.document.document_id,
         status=done.document.status,
         chunks=done.chunks,
@@ -87,9 +87,9 @@ def retried(done: Retried) -> schemas.RetriedView:
     )
 
 
-def redriven(page: RedrivePage) -> schemas.RedriveAnswer:
+def redriven(page: RedrivePage) -> schemas.retries.RedriveAnswer:
     views = [
-        schemas.RedrivenView(
+        schemas.retries.RedrivenView(
             document_id=one.document.document_id,
             collection=one.document.partition.collection,
             filename=one.document.filename,
@@ -100,11 +100,11 @@ def redriven(page: RedrivePage) -> schemas.RedriveAnswer:
         )
         for one in page.documents
     ]
-    return schemas.RedriveAnswer(documents=views, cursor=page.cursor)
+    return schemas.retries.RedriveAnswer(documents=views, cursor=page.cursor)
 
 
-def chunk(document_id: str, generation: int, found: Chunk) -> schemas.ChunkView:
-    return schemas.ChunkView(
+def chunk(document_id: str, generation: int, found: Chunk) -> schemas.documents.ChunkView:
+    return schemas.documents.ChunkView(
         chunk_id=chunk_id(document_id, generation, found.ordinal),
         ordinal=found.ordinal,
         text=found.text,
@@ -112,16 +112,16 @@ def chunk(document_id: str, generation: int, found: Chunk) -> schemas.ChunkView:
         page=found.page,
         page_end=found.page_end,
         headings=list(found.headings),
-        span=schemas.Span(start=found.start, end=found.end),
+        span=schemas.documents.Span(start=found.start, end=found.end),
     )
 
 
 def answer(
     result: SearchResult, highlights: Sequence[Highlight], *, explain: bool
-) -> schemas.QueryAnswer:
+) -> schemas.queries.QueryAnswer:
     """``highlights``: one for each hit, in their order."""
     pairs = zip(result.hits, highlights, strict=True)
-    return schemas.QueryAnswer(
+    return schemas.queries.QueryAnswer(
         hits=[_hit(rank, *pair, explain) for rank, pair in enumerate(pairs, start=1)],
         legs=dict(result.legs),
         reranker=result.reranker or None,
@@ -130,10 +130,10 @@ def answer(
     )
 
 
-def _hit(rank: int, hit: Hit, seen: Highlight, explain: bool) -> schemas.HitView:
+def _hit(rank: int, hit: Hit, seen: Highlight, explain: bool) -> schemas.queries.HitView:
     candidate = hit.candidate
     found = candidate.chunk
-    shown = schemas.HitView(
+    shown = schemas.queries.HitView(
         rank=rank,
         score=hit.score,
         text=found.text,
@@ -144,7 +144,7 @@ def _hit(rank: int, hit: Hit, seen: Highlight, explain: bool) -> schemas.HitView
         page=found.page,
         page_end=found.page_end,
         headings=list(found.headings),
-        span=schemas.Span(start=found.start, end=found.end),
+        span=schemas.documents.Span(start=found.start, end=found.end),
         metadata=dict(candidate.metadata),
         snippet=_snippet(seen.snippet),
     )
@@ -152,24 +152,26 @@ def _hit(rank: int, hit: Hit, seen: Highlight, explain: bool) -> schemas.HitView
         shown.legs = {name: _leg(place) for name, place in hit.ranks.items()}
         shown.rerank = _leg(hit.rerank) if hit.rerank else None
         shown.matched_terms = list(seen.terms)
-        shown.highlights = [schemas.Mark(start=at.start, end=at.end) for at in seen.matches]
+        shown.highlights = [schemas.queries.Mark(start=at.start, end=at.end) for at in seen.matches]
     return shown
 
 
-def _leg(place: LegRank) -> schemas.LegView:
-    return schemas.LegView(rank=place.rank, score=place.score)
+def _leg(place: LegRank) -> schemas.queries.LegView:
+    return schemas.queries.LegView(rank=place.rank, score=place.score)
 
 
-def _snippet(cut: Snippet) -> schemas.SnippetView:
-    marks = [schemas.Mark(start=start, end=end) for start, end in cut.highlights]
-    return schemas.SnippetView(text=cut.text, start=cut.start, end=cut.end, highlights=marks)
+def _snippet(cut: Snippet) -> schemas.queries.SnippetView:
+    marks = [schemas.queries.Mark(start=start, end=end) for start, end in cut.highlights]
+    return schemas.queries.SnippetView(
+        text=cut.text, start=cut.start, end=cut.end, highlights=marks
+    )
 
 
-def registered(done: Registered) -> schemas.RegisteredView:
-    target = done.upload and schemas.UploadTarget(
+def registered(done: Registered) -> schemas.documents.RegisteredView:
+    target = done.upload and schemas.documents.UploadTarget(
         url=done.upload.url, headers=dict(done.upload.headers), expires_in=done.upload.expires
     )
-    return schemas.RegisteredView(
+    return schemas.documents.RegisteredView(
         document_id=done.document.document_id,
         job_id=done.document.document_id,
         status=done.document.status,
@@ -178,8 +180,8 @@ def registered(done: Registered) -> schemas.RegisteredView:
     )
 
 
-def accepted(done: Registered) -> schemas.Accepted:
-    return schemas.Accepted(
+def accepted(done: Registered) -> schemas.documents.Accepted:
+    return schemas.documents.Accepted(
         job_id=done.document.document_id,
         document_id=done.document.document_id,
         duplicate=True if done.duplicate else None,

@@ -1,0 +1,143 @@
+"""Questions and their hits."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from ragline.api.schemas.documents import Span
+from ragline.api.schemas.fields import Body, Metadata, Text
+from ragline.domain.documents import Scalar
+
+
+class Pages(Body):
+    """Pages from 1, both ends included; either may be left out."""
+
+    first: int | None = Field(None, alias="from", ge=1)
+    last: int | None = Field(None, alias="to", ge=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Pages:
+        if self.first is not None and self.last is not None and self.first > self.last:
+            raise ValueError("'from' is after 'to'")
+        return self
+
+
+class Filters(Body):
+    """Every condition given must hold."""
+
+    document_id: str = ""
+    document_ids: list[str] = Field(default_factory=list, max_length=100)
+    metadata: Metadata = Field(default_factory=dict, description="Equal in value and type.")
+    page: Pages = Field(default_factory=Pages)
+
+
+class Weights(Body):
+    """How much each leg counts in the fusion."""
+
+    dense: float = Field(0.5, ge=0, le=1_000, allow_inf_nan=False)
+    bm25: float = Field(0.5, ge=0, le=1_000, allow_inf_nan=False)
+
+
+class QueryBody(Body):
+    """A question, or some keywords."""
+
+    question: Text | None = None
+    query: Text | None = Field(None, description="Another name for `question`: give one of them.")
+    collection: str = "default"
+    top_k: int = Field(10, ge=1, le=100)
+    mode: Literal["hybrid", "dense", "bm25"] = "hybrid"
+    filters: Filters = Field(default_factory=Filters)
+    weights: Weights = Field(default_factory=Weights)
+    rerank: bool = Field(
+        False,
+        description="Have a model read the question and the best passages together: finer, and "
+        "some tenths of a second slower. Refused where the deployment has no such model.",
+    )
+    explain: bool = Field(
+        False,
+        description="Tell of each hit its rank and score in each leg and in reranking, the words "
+        "of the question that it holds, and where.",
+    )
+
+    @model_validator(mode="after")
+    def _one_question(self) -> QueryBody:
+        if (self.question is None) == (self.query is None):
+            raise ValueError("give either 'question' or 'query'")
+        return self
+
+    @property
+    def asked(self) -> str:
+        return self.question if self.question is not None else self.query or ""
+
+
+class LegView(BaseModel):
+    """Where one leg, or the reranker, put the hit; the score is its own (cosine, BM25, …)."""
+
+    rank: int
+    score: float
+
+
+class Mark(BaseModel):
+    """From `start` up to `end`, in Unicode code points from the beginning of the marked text."""
+
+    start: int
+    end: int
+
+
+class SnippetView(BaseModel):
+    """The lines of the passage that hold most of the question's words, or else its first ones.
+
+    `text` is what stands in the hit's `text` from `start` up to `end`, at most 240 characters, and
+    neither begins nor ends with a space. Put an ellipsis before it if `start` > 0, and after it if
+    `end` is less than the length of the hit's `text`.
+    """
+
+    text: str
+    start: int
+    end: int
+    highlights: list[Mark] = Field(description="The question's words in this snippet's `text`.")
+
+
+class HitView(BaseModel):
+    rank: int
+    score: float = Field(description="Comparable within this answer only.")
+    text: str
+    document_id: str
+    chunk_id: str
+    ordinal: int
+    filename: str
+    page: int | None
+    page_end: int | None
+    headings: list[str]
+    span: Span
+    metadata: dict[str, Scalar]
+    snippet: SnippetView
+    legs: dict[str, LegView] | None = Field(
+        None, description="Only with `explain`: of the legs that found it."
+    )
+    rerank: LegView | None = Field(
+        None, description="Only with `explain`: where the reranker put it, if it read it."
+    )
+    matched_terms: list[str] | None = Field(
+        None,
+        description="Only with `explain`: the question's words that the passage, or else a heading "
+        "above it, holds in some form, as the question has them; pieces of the question where a "
+        "script puts no space between words.",
+    )
+    highlights: list[Mark] | None = Field(
+        None, description="Only with `explain`: where they stand in `text`."
+    )
+
+
+class QueryAnswer(BaseModel):
+    hits: list[HitView]
+    legs: dict[str, int] = Field(
+        description="How many candidates each leg returned; 0 for one that found nothing."
+    )
+    reranker: str | None = Field(description="What ordered the hits last; null if nothing did.")
+    notes: list[str] = Field(
+        description="Sentences for who asked: what this search could not do, and why."
+    )
+    timings_ms: dict[str, float]
