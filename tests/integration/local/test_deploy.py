@@ -44,6 +44,7 @@ def outputs(local: Cloud) -> Iterator[dict[str, str]]:
 def test_the_stack_says_what_the_template_promises(outputs: dict[str, str]) -> None:
     assert outputs["DroppedName"] == "tiny-dropped"
     assert outputs["QueueUrl"].startswith("http://127.0.0.1:")
+    assert outputs["WriterName"] == "tiny-writer"  # it stands in a leaf
     assert "ModelLayerArn" not in outputs  # the model is not deployed as a layer
 
 

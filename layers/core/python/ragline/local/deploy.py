@@ -6,6 +6,7 @@ Zips go to a bucket of their own, then one change set creates or updates the sta
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ragline.domain.errors import SetupError
-from ragline.local import aws, packaging, template
+from ragline.local import aws, nesting, packaging, template
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -46,16 +47,18 @@ def deploy(
         SetupError: the template or a handler is missing, the endpoint does not answer, or a
             resource failed; the reasons are those of the resources.
     """
-    body = template.load(template_path)
-    zips = packaging.bundles(body, template_path.absolute().parent, packaging.site_packages())
+    folder = template_path.absolute().parent
+    body = nesting.flattened(template.load(template_path), folder)
+    zips = packaging.bundles(body, folder, packaging.site_packages())
     session, options = aws.session(), aws.config()
     with _translated(endpoint_url):
         s3 = session.client("s3", endpoint_url=endpoint_url, config=options)
         cloudformation = session.client("cloudformation", endpoint_url=endpoint_url, config=options)
         locations = _upload(s3, f"{stack}-artifacts", zips, say)
         local = packaging.localise(body, locations, parameters)
+        address = _upload_template(s3, endpoint_url, f"{stack}-artifacts", local)
         _clear_the_way(cloudformation, stack, say)
-        _apply(cloudformation, stack, local, parameters, say)
+        _apply(cloudformation, stack, address, parameters, say)
         return _outputs(_describe(cloudformation, stack))
 
 
@@ -91,6 +94,14 @@ def _upload(
     return {name: f"s3://{bucket}/{bundle.key}" for name, bundle in zips.items()}
 
 
+def _upload_template(s3: S3Client, endpoint_url: str, bucket: str, body: Mapping[str, Any]) -> str:
+    """The address of the template in the bucket: a request holds no more than 51,200 bytes."""
+    data = json.dumps(body, separators=(",", ":")).encode()
+    key = f"template-{hashlib.sha256(data).hexdigest()[:16]}.json"
+    s3.put_object(Bucket=bucket, Key=key, Body=data)
+    return f"{endpoint_url.rstrip('/')}/{bucket}/{key}"
+
+
 def _clear_the_way(cloudformation: CloudFormationClient, stack: str, say: Say) -> None:
     """A stack that never came up can only be deleted before it is made again."""
     found = _describe(cloudformation, stack)
@@ -108,7 +119,7 @@ def _clear_the_way(cloudformation: CloudFormationClient, stack: str, say: Say) -
 def _apply(
     cloudformation: CloudFormationClient,
     stack: str,
-    body: Mapping[str, Any],
+    template_url: str,
     parameters: Mapping[str, str],
     say: Say,
 ) -> None:
@@ -118,7 +129,7 @@ def _apply(
         StackName=stack,
         ChangeSetName=f"ragline-{time.time_ns()}",
         ChangeSetType="UPDATE" if exists else "CREATE",
-        TemplateBody=json.dumps(body, separators=(",", ":")),
+        TemplateURL=template_url,
         Parameters=[
             {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
         ],
