@@ -5,6 +5,7 @@ installed   MiniStack in a venv of its own, in the user's cache
 process     one process known by pid and start time
 cloud       start, stop, running: the local cloud of one directory
 packaging   the one place where local packaging differs from ``sam build``
+nesting     leaf stacks folded into the template that includes them
 deploy      template → zips → CloudFormation, on any endpoint
 aws         boto3 clients for an endpoint that wants no real credentials
 """
