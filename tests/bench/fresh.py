@@ -64,9 +64,9 @@ def main(model: Path, uri: str, questions: Sequence[str]) -> None:
     index, partition = LanceIndexes(uri).of(FINGERPRINT), Partition("default", "bench")
     for stage, question in zip(ASKED, questions, strict=True):
         vector = embedder.embed_query(question)
-        found = index.dense(partition, vector, 100, Filter())
-        found += index.bm25(partition, question, 100, Filter())
-        if not found:
+        dense = index.dense(partition, vector, 100, Filter())
+        bm25 = index.bm25(partition, question, 100, Filter())
+        if not index.passages(partition, [*dense[:5], *bm25[:5]]):
             raise SystemExit(f"nothing was found for {question!r}")
         clock.passed(stage)
     sys.stdout.write(json.dumps(clock.took | {"mb": _peak_mb()}))

@@ -13,6 +13,7 @@ from pydoc_data.topics import topics
 
 from ragline import chunking, parsing
 from ragline.embedding.tokenizer import WordPieceTokenizer
+from ragline.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 TOKENS = 190
@@ -79,13 +80,19 @@ def sentences() -> list[str]:
 
 
 def chunk_texts(files: dict[str, bytes], model: Path) -> list[str]:
-    """The chunks that the splitter would cut these files into."""
+    """What the embedder reads of these files: their chunks, with the headings above them."""
     tokenizer = WordPieceTokenizer(model)
+    sizes = {
+        "max_tokens": Settings.model_fields["chunk_tokens"].default,
+        "overlap_tokens": Settings.model_fields["chunk_overlap_tokens"].default,
+    }
     return [
-        chunk.text
+        chunk.searched
         for name, data in files.items()
         for chunk in chunking.chunk(
-            parsing.extract(data, parsing.sniff(data, name), filename=name), tokenizer=tokenizer
+            parsing.extract(data, parsing.sniff(data, name), filename=name),
+            tokenizer=tokenizer,
+            **sizes,
         )
     ]
 

@@ -11,16 +11,18 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ragline.adapters.memory import MemoryLedger
+from ragline.adapters.lance import upkeep
+from ragline.adapters.lance.index import LanceIndex
 from ragline.embedding.onnx import OnnxEmbedder
-from ragline.ports import Embedder, VectorIndex
+from ragline.ports import Embedder, Ledger, VectorIndex
 from ragline.usecases.search import SearchRequest, search
-from tests.bench import ensemble, fresh, material, store
-from tests.bench.corpus import PARTITION, Corpus, make_live, real
+from tests.bench import ensemble, fresh, kept, material, store
+from tests.bench.corpus import PARTITION, AllLive, Corpus, real
 from tests.bench.figures import Figure, Line, Note, Plan, milliseconds, spread
 
 FINGERPRINT = "bench"
@@ -61,7 +63,7 @@ class Remembered:
 
 
 def queries(plan: Plan) -> Iterator[Line]:
-    """One table grows from size to size, and is asked at each."""
+    """One table grows from size to size, and is asked at each; a large one is kept ready."""
     embedder = OnnxEmbedder(plan.model)
     texts = material.questions(plan.asked)
     embedder.embed_query("warm")
@@ -69,18 +71,21 @@ def queries(plan: Plan) -> Iterator[Line]:
     alone = statistics.median(took)
     yield from spread("embedding a query", took)
     asked = Asked(texts, np.stack([embedder.embed_query(text) for text in texts]))
-    corpus, ledger = Corpus(*real(plan.real, plan.model)), MemoryLedger()
-    place = store.folder(plan.scratch / "queries")
+    corpus, ledger = Corpus(*real(plan.real, plan.model)), AllLive()
     have = 0
     for size in sorted(plan.sizes):
-        start = time.perf_counter()
-        fill(place.index(FINGERPRINT), ledger, corpus, have, size)
-        yield Figure(f"{size:,}: building the index", time.perf_counter() - start, "s")
-        have = size
+        large = size >= kept.FROM_ROWS
+        root = kept.root(plan, size) if large else plan.scratch / "queries"
+        if large and not kept.is_built(root) and (lacking := kept.lacks(root, size)):
+            yield Note(f"{size:,}: not measured: {lacking}.")
+            continue
+        yield _built(root, corpus, 0 if large else have, size)
+        have = have if large else size
+        place = store.folder(root)
         index = place.index(FINGERPRINT)
         yield from _near(size, ask(index, ledger, asked), alone)
         yield from fresh.cold(plan, place, size)
-        yield from _far(plan, ledger, asked, size)
+        yield from _far(root, ledger, asked.first(plan.asked // 4), size)
         if size in plan.peer_sizes:
             some = asked.first(ensemble.QUERIES)
             folder = plan.scratch / f"ensemble-{size}"
@@ -92,18 +97,32 @@ def queries(plan: Plan) -> Iterator[Line]:
     )
 
 
-def fill(index: VectorIndex, ledger: MemoryLedger, corpus: Corpus, have: int, size: int) -> None:
-    """Grow the collection from ``have`` to ``size`` rows, and make its documents live."""
+def _built(root: Path, corpus: Corpus, have: int, size: int) -> Line:
+    """Grow the table below ``root`` from ``have`` to ``size`` rows, unless it was kept whole."""
+    large = size >= kept.FROM_ROWS
+    if large and kept.is_built(root):
+        return Note(f"{size:,}: the index was built by an earlier run, and kept in {root}.")
+    if large:
+        kept.begin(root)
+    start = time.perf_counter()
+    fill(LanceIndex(store.folder(root).uri, fingerprint=FINGERPRINT), corpus, have, size)
+    took = time.perf_counter() - start
+    if large:
+        kept.end(root)
+    return Figure(f"{size:,}: building the index", took, "s")
+
+
+def fill(index: LanceIndex, corpus: Corpus, have: int, size: int) -> None:
+    """Grow the collection from ``have`` to ``size`` rows, and wait until all are indexed.
+
+    ``optimize`` would leave a fold that takes longer than a function may to a thread.
+    """
     for first in range(have, size, BATCH):
-        rows = corpus.rows(first, min(BATCH, size - first))
-        index.upsert(PARTITION, rows)
-    index.optimize(PARTITION)
-    each = corpus.per_document
-    for first in range(have, size, each):
-        make_live(ledger, corpus.document_id(first), min(each, size - first))
+        index.upsert(PARTITION, corpus.rows(first, min(BATCH, size - first)))
+    index._tables.run(PARTITION, upkeep.fold)
 
 
-def ask(index: VectorIndex, ledger: MemoryLedger, asked: Asked) -> list[float]:
+def ask(index: VectorIndex, ledger: Ledger, asked: Asked) -> list[float]:
     """Milliseconds of each query, after some that warm the index up."""
     embedder = Remembered(asked)
     for text in asked.texts[:5]:
@@ -111,7 +130,7 @@ def ask(index: VectorIndex, ledger: MemoryLedger, asked: Asked) -> list[float]:
     return [milliseconds(lambda t=t: once(t, embedder, index, ledger)) for t in asked.texts]  # type: ignore[misc]
 
 
-def once(text: str, embedder: Embedder, index: VectorIndex, ledger: MemoryLedger) -> None:
+def once(text: str, embedder: Embedder, index: VectorIndex, ledger: Ledger) -> None:
     """One query; it must find something."""
     request = SearchRequest(PARTITION, text, limit=TOP)
     if not search(request, embedder=embedder, index=index, ledger=ledger).hits:
@@ -124,10 +143,9 @@ def _near(size: int, took: Sequence[float], alone: float) -> Iterator[Line]:
     yield tail
 
 
-def _far(plan: Plan, ledger: MemoryLedger, asked: Asked, size: int) -> Iterator[Line]:
+def _far(root: Path, ledger: Ledger, some: Asked, size: int) -> Iterator[Line]:
     """The same table behind S3 requests that take their time, and how many a query needs."""
-    some = asked.first(plan.asked // 4)
-    with store.far(plan.scratch / "queries") as (place, meter):
+    with store.far(root) as (place, meter):
         index = place.index(FINGERPRINT)
         first = milliseconds(lambda: once(some.texts[0], Remembered(some), index, ledger))
         opening = _requests(meter.read())

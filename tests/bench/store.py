@@ -13,6 +13,8 @@ from tests.slow_s3 import BUCKET, CREDENTIALS, Meter, slow_s3
 
 DELAY_MS = 20
 REGION = "us-east-1"
+CACHE_BYTES = 700 * 1024 * 1024
+"""As the api has it (INDEX_CACHE_MEGABYTES in template.yaml)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Place:
         options = None
         if self.endpoint:
             options = storage_options(self.endpoint, REGION) | CREDENTIALS
-        return LanceIndexes(self.uri, storage_options=options)
+        return LanceIndexes(self.uri, storage_options=options, cache_bytes=CACHE_BYTES)
 
 
 def folder(root: Path) -> Place:

@@ -81,7 +81,7 @@ def test_a_store_is_rebuilt_from_vectors_verified_and_answers(
     asked = SearchRequest(HANDBOOK, "lighthouse lamp")
     index = target.of(embedder.fingerprint)
     (hit, *_) = search(asked, embedder=embedder, index=index, ledger=pipeline.ledger).hits
-    assert hit.candidate.document_id == "lamps"
+    assert hit.passage.document_id == "lamps"
 
 
 def test_what_was_deleted_since_is_cleared_from_it(pipeline: Pipeline, target: Indexes) -> None:

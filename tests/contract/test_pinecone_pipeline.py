@@ -33,7 +33,7 @@ def pipeline(server: PineconeServer) -> Iterator[Pipeline]:
 def found(pipeline: Pipeline, query: str) -> set[tuple[str, int]]:
     """The document and generation of each hit, by either leg alone and by both."""
     hits = [
-        hit.candidate
+        hit.passage
         for mode in ("hybrid", "dense", "bm25")
         for hit in pipeline.search(query, mode=mode)
     ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from ragline.adapters.pinecone import connection as pinecone_connection
 from ragline.adapters.pinecone import writes as pinecone_writes
 from ragline.adapters.pinecone.index import PineconeIndexes
+from ragline.batches import MARGIN_SECONDS
 from ragline.domain.chunks import Filter
 from ragline.domain.documents import Partition
 from ragline.domain.errors import (
@@ -24,10 +26,13 @@ from ragline.domain.errors import (
     SetupError,
     Throttled,
 )
+from ragline.local.template import load
 from ragline.ports import VectorIndex
 from tests.contract.pinecone import pinecone, serving
 from tests.contract.test_vector_index import ACME, ALL, BETA, OTHER, X, row, seen
 from tests.pinecone_server import API_KEY, Fault, PineconeServer
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -55,7 +60,6 @@ CALLS: dict[str, Callable[[VectorIndex], Any]] = {
     "count": lambda index: index.count(ACME),
     "count of a document": lambda index: index.count(ACME, "doc"),
     "entries": lambda index: list(index.entries(ACME)),
-    "partitions": lambda index: index.partitions(),
 }
 
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
@@ -109,14 +113,20 @@ class TestRequests:
         held = server.store.namespaces["acme.handbook.mini-1"].filterable or ()
         assert sorted(held) == ["document_id", "generation", "page_first", "page_last", "tags"]
 
-    def test_a_query_of_both_legs_is_two_requests(
+    def test_a_query_of_both_legs_is_two_requests_with_its_passages(
         self, server: PineconeServer, index: VectorIndex
     ) -> None:
         index.upsert(ACME, [row()])
         server.requests.clear()
-        index.dense(ACME, X, 100, ALL)
-        index.bm25(ACME, "fox", 100, ALL)
+        found = index.dense(ACME, X, 100, ALL) + index.bm25(ACME, "fox", 100, ALL)
+        assert list(index.passages(ACME, found)) == ["doc:1:0"]
         assert server.requests == {"search": 2}
+
+    def test_a_filter_of_no_documents_asks_nobody(
+        self, server: PineconeServer, index: VectorIndex
+    ) -> None:
+        assert index.dense(ACME, X, 5, Filter(document_ids=[])) == []
+        assert not server.requests
 
     def test_a_query_without_words_asks_nobody(
         self, server: PineconeServer, index: VectorIndex
@@ -139,8 +149,9 @@ class TestRequests:
         notes = {f"note{n}": "x" * 1_000 for n in range(36)}
         index.upsert(ACME, [row(ordinal=n, metadata=notes) for n in range(120)])
         hits = index.dense(ACME, X, 200, ALL)
-        assert sorted(hit.chunk.ordinal for hit in hits) == list(range(120))
-        assert {hit.metadata["note35"] for hit in hits} == {"x" * 1_000}
+        assert sorted(hit.ordinal for hit in hits) == list(range(120))
+        passages = index.passages(ACME, hits)
+        assert {one.metadata["note35"] for one in passages.values()} == {"x" * 1_000}
         assert server.requests["fetch"] == 3
 
     def test_lists_longer_than_a_page_are_read_to_their_end(
@@ -151,7 +162,7 @@ class TestRequests:
         assert len(set(index.entries(ACME))) == 252
         for n in range(103):
             index.upsert(Partition(f"t{n}", "c"), [row()])
-        assert len(index.partitions()) == len(indexes.partitions()) == 104
+        assert len(indexes.partitions()) == 104
 
     def test_namespaces_of_others_are_left_alone(
         self, server: PineconeServer, indexes: PineconeIndexes
@@ -186,7 +197,7 @@ class TestRowsThatDoNotFit:
         notes = {f"note{n:02}": "é" * 1_000 for n in range(19)}
         index.upsert(ACME, [row(metadata=notes)])
         (hit,) = index.bm25(ACME, "fox", 5, Filter(metadata=notes))
-        assert hit.metadata == notes
+        assert index.passages(ACME, [hit])[hit.chunk_id].metadata == notes
 
     def test_a_text_of_too_many_words_is_refused_by_chunk(self, index: VectorIndex) -> None:
         with pytest.raises(LimitExceeded, match=r"chunk 0 of doc: its words are 10,002 words"):
@@ -256,6 +267,30 @@ class TestPace:
         longest_wait = 2.0 * 1.5  # the SDK waits up to half as long again
         waits = pinecone_connection.RETRIES * longest_wait
         assert attempts * pinecone_connection.READ_SECONDS + waits < 29
+
+    def test_a_write_that_hangs_is_given_up_while_the_indexer_still_can(self) -> None:
+        attempts = pinecone_connection.RETRIES + 1
+        waits = pinecone_connection.RETRIES * 2.0 * 1.5
+        indexer = load(ROOT / "template.yaml")["Resources"]["Indexer"]["Properties"]
+        left = indexer["Timeout"] - MARGIN_SECONDS
+        # Half of it, since others may have gone before.
+        assert attempts * pinecone_writes.WRITE_SECONDS + waits < left / 2
+
+    def test_once_a_write_hangs_no_other_is_begun(
+        self, server: PineconeServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pinecone_writes, "WRITE_SECONDS", 0.05)
+        batches = 4 * pinecone_writes.WRITERS
+        monkeypatch.setattr(pinecone_writes, "batches", lambda rows: [[one] for one in rows])
+        with pinecone(server) as indexes:
+            index = indexes.of("mini-1")
+            index.upsert(ACME, [row(ordinal=batches)])
+            server.faults.extend([Fault(500, seconds=0.3)] * 100)
+            before = server.requests["upsert"]
+            with pytest.raises(ServiceUnavailable, match="could not be reached"):
+                index.upsert(ACME, [row(ordinal=n) for n in range(batches)])
+            attempts = pinecone_connection.RETRIES + 1
+            assert server.requests["upsert"] - before <= pinecone_writes.WRITERS * attempts
 
     def test_writes_of_one_call_are_bounded(self) -> None:
         assert pinecone_writes.WRITERS <= 8
@@ -333,12 +368,12 @@ class TestDelay:
     """Writes show up late; what is acknowledged is not lost."""
 
     def test_rows_are_found_once_they_are_shown(
-        self, server: PineconeServer, index: VectorIndex
+        self, server: PineconeServer, indexes: PineconeIndexes, index: VectorIndex
     ) -> None:
         server.store.delay = 60
         index.upsert(ACME, [row()])
         assert (seen(index, ALL), index.count(ACME), index.count(ACME, "doc")) == (set(), 0, 0)
-        assert index.partitions() == [ACME]
+        assert indexes.partitions() == [ACME]
         server.store.delay = 0
         assert (seen(index, ALL), index.count(ACME)) == ({"doc"}, 1)
 

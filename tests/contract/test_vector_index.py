@@ -24,12 +24,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ragline.adapters.lance import index as lance_index
+from ragline.adapters.lance import queries as lance_queries
 from ragline.adapters.lance import rows as lance_rows
+from ragline.adapters.lance import store as lance_store
 from ragline.adapters.lance import tables as lance_tables
 from ragline.adapters.lance import upkeep as lance_upkeep
 from ragline.adapters.lance.index import LanceIndex, LanceIndexes
 from ragline.adapters.memory_index import MemoryIndex, MemoryIndexes
-from ragline.domain.chunks import Candidate, Chunk, Filter, Row
+from ragline.domain.chunks import Candidate, Chunk, Filter, Passage, Row
 from ragline.domain.documents import Partition, Scalar
 from ragline.domain.errors import InvalidRequest, ServiceUnavailable, SetupError
 from ragline.ports import Indexes, VectorIndex
@@ -39,6 +41,7 @@ ACME = Partition("acme", "handbook")
 OTHER = Partition("acme", "letters")
 BETA = Partition("beta", "handbook")
 ALL = Filter()
+NOW = timedelta(milliseconds=1)
 
 
 def unit(*numbers: float) -> NDArray[np.float32]:
@@ -68,6 +71,11 @@ def ids(candidates: Sequence[Candidate]) -> list[str]:
     return [candidate.chunk_id for candidate in candidates]
 
 
+def texts(index: VectorIndex, candidates: Sequence[Candidate]) -> list[str]:
+    passages = index.passages(ACME, candidates)
+    return [passages[one.chunk_id].chunk.text for one in candidates]
+
+
 def seen(index: VectorIndex, where: Filter, partition: Partition = ACME) -> set[str]:
     """The documents that the filter lets through; both legs must agree."""
     dense = {hit.document_id for hit in index.dense(partition, X, 100, where)}
@@ -77,7 +85,7 @@ def seen(index: VectorIndex, where: Filter, partition: Partition = ACME) -> set[
 
 
 class VectorIndexContract:
-    def test_a_candidate_is_the_row_that_was_written(self, index: VectorIndex) -> None:
+    def test_a_passage_is_the_row_that_was_written(self, index: VectorIndex) -> None:
         chunk = Chunk(
             ordinal=7,
             text="Füchse jagen „nachts“ 🦊\n\tim Wald",
@@ -97,19 +105,32 @@ class VectorIndexContract:
             "a=b": "'c\\",
         }
         index.upsert(ACME, [Row("doc", 2, chunk, "Füchse.pdf", unit(3, 4), metadata)])
-        for hit in (*index.dense(ACME, X, 5, ALL), *index.bm25(ACME, "nachts", 5, ALL)):
-            assert (hit.document_id, hit.generation, hit.chunk) == ("doc", 2, chunk)
-            assert (hit.filename, hit.metadata) == ("Füchse.pdf", metadata)
-            assert [type(value) for value in hit.metadata.values()] == [
+        dense, bm25 = index.dense(ACME, X, 5, ALL), index.bm25(ACME, "nachts", 5, ALL)
+        for found in (dense, bm25):
+            assert [(c.document_id, c.generation, c.ordinal) for c in found] == [("doc", 2, 7)]
+            passages = index.passages(ACME, found)
+            assert passages == {"doc:2:7": Passage("doc", 2, chunk, "Füchse.pdf", metadata)}
+            assert [type(value) for value in passages["doc:2:7"].metadata.values()] == [
                 type(value) for value in metadata.values()
             ]
-        assert len(index.dense(ACME, X, 5, ALL)) == len(index.bm25(ACME, "nachts", 5, ALL)) == 1
+
+    def test_passages_are_read_of_the_candidates_that_are_asked_for(
+        self, index: VectorIndex
+    ) -> None:
+        index.upsert(ACME, [row(ordinal=n, text=f"fox number{n}") for n in range(9)])
+        index.upsert(OTHER, [row(ordinal=n, text="another fox") for n in range(9)])
+        some = index.dense(ACME, X, 9, ALL)[2:5] + index.bm25(ACME, "number7", 1, ALL)
+        passages = index.passages(ACME, some)
+        assert {key: one.chunk.text for key, one in passages.items()} == {
+            one.chunk_id: f"fox number{one.ordinal}" for one in some
+        }
+        assert index.passages(ACME, []) == {}
 
     def test_dense_hits_come_nearest_first_with_their_cosine(self, index: VectorIndex) -> None:
         vectors = [unit(1, slope) for slope in (2, 0.5, 0, -1)]
         index.upsert(ACME, [row(ordinal=i, vector=v) for i, v in enumerate(vectors)])
         hits = index.dense(ACME, X, 3, ALL)
-        assert [hit.chunk.ordinal for hit in hits] == [2, 1, 3]
+        assert [hit.ordinal for hit in hits] == [2, 1, 3]
         expected = [1, 1 / math.hypot(1, 0.5), 1 / math.hypot(1, 1)]
         assert [hit.score for hit in hits] == pytest.approx(expected, abs=1e-3)
 
@@ -188,14 +209,14 @@ class VectorIndexContract:
         index.upsert(ACME, [row(text="old fox", vector=X)])
         index.upsert(ACME, [row(text="new hen", vector=Y)])
         assert index.bm25(ACME, "fox", 5, ALL) == []
-        assert [hit.chunk.text for hit in index.bm25(ACME, "hen", 5, ALL)] == ["new hen"]
+        assert texts(index, index.bm25(ACME, "hen", 5, ALL)) == ["new hen"]
         assert [hit.score for hit in index.dense(ACME, Y, 5, ALL)] == pytest.approx([1], abs=1e-3)
 
     def test_of_two_rows_with_one_chunk_id_in_a_call_the_last_counts(
         self, index: VectorIndex
     ) -> None:
         index.upsert(ACME, [row(text="first fox"), row(text="second fox")])
-        assert [hit.chunk.text for hit in index.bm25(ACME, "fox", 5, ALL)] == ["second fox"]
+        assert texts(index, index.bm25(ACME, "fox", 5, ALL)) == ["second fox"]
         assert index.count(ACME) == 1
 
     def test_no_rows_are_no_error(self, index: VectorIndex) -> None:
@@ -251,17 +272,6 @@ class VectorIndexContract:
         assert (index.count(ACME), index.count(ACME, "a"), index.count(ACME, "b")) == (5, 3, 2)
         assert index.count(ACME, "none") == index.count(ACME, "") == 0
 
-    def test_partitions_are_those_that_were_ever_written_sorted(self, index: VectorIndex) -> None:
-        assert index.partitions() == []
-        assert index.count(BETA) == 0
-        index.delete(BETA, "doc")
-        index.upsert(BETA, [])
-        assert (list(index.entries(BETA)), index.partitions()) == ([], [])
-        for partition in (OTHER, BETA, ACME):
-            index.upsert(partition, [row()])
-        index.delete(OTHER, "doc")
-        assert index.partitions() == [ACME, OTHER, BETA]
-
     def test_entries_are_every_row_of_the_partition(self, index: VectorIndex) -> None:
         index.upsert(ACME, [row("a", n, generation=g) for g in (1, 3) for n in (0, 200_000)])
         index.upsert(ACME, [row("b"), row("c")])
@@ -281,6 +291,11 @@ class VectorIndexContract:
     def test_filter_by_document(self, index: VectorIndex) -> None:
         index.upsert(ACME, [row(name) for name in ("a", "b", "c")])
         assert seen(index, Filter(document_ids=["a", "c", "x"])) == {"a", "c"}
+
+    def test_a_filter_of_no_documents_lets_nothing_through(self, index: VectorIndex) -> None:
+        index.upsert(ACME, [row(name) for name in ("a", "b", "c")])
+        assert seen(index, Filter(document_ids=[])) == set()
+        assert seen(index, Filter(document_ids=None)) == {"a", "b", "c"}
 
     def test_filter_by_metadata_compares_value_and_type(self, index: VectorIndex) -> None:
         values: dict[str, Scalar] = {
@@ -377,7 +392,19 @@ class IndexesContract:
         indexes.of("mini-1").delete(ACME, "doc")
         assert indexes.fingerprints(ACME) == ["mini-1", "mini-1-int8", "mini-2"]
         assert indexes.fingerprints(OTHER) == ["mini-9"]
-        assert indexes.of("mini-9").partitions() == [OTHER]
+
+    def test_partitions_are_those_that_were_ever_written_sorted(self, indexes: Indexes) -> None:
+        index = indexes.of("mini-1")
+        assert indexes.partitions() == []
+        assert index.count(BETA) == 0
+        index.delete(BETA, "doc")
+        index.upsert(BETA, [])
+        assert (list(index.entries(BETA)), indexes.partitions()) == ([], [])
+        for partition in (OTHER, BETA, ACME):
+            index.upsert(partition, [row()])
+        indexes.of("mini-9").upsert(ACME, [row()])
+        index.delete(OTHER, "doc")
+        assert indexes.partitions() == [ACME, OTHER, BETA]
 
     def test_dropping_takes_one_model_of_one_partition(self, indexes: Indexes) -> None:
         for name in ("mini-1", "mini-2"):
@@ -517,9 +544,9 @@ def test_the_index_of_vectors_finds_what_reading_all_of_them_finds(
     for query in queries:
         exact = np.argsort(-(vectors @ query))[:10]
         hits = index.dense(ACME, query, 100, ALL)
-        found += len({hit.chunk.ordinal for hit in hits[:10]} & set(exact.tolist()))
+        found += len({hit.ordinal for hit in hits[:10]} & set(exact.tolist()))
         assert len(hits) == 100
-        expected = [float(vectors[hit.chunk.ordinal] @ query) for hit in hits]
+        expected = [float(vectors[hit.ordinal] @ query) for hit in hits]
         assert [hit.score for hit in hits] == pytest.approx(expected, abs=2e-3)
     assert found / (10 * len(queries)) >= 0.99
 
@@ -532,7 +559,7 @@ def test_a_filter_that_lets_few_rows_through_costs_the_dense_leg_none_of_them(
 
     monkeypatch.setattr(lance_upkeep, "ANN_FROM_ROWS", 4_000)
     monkeypatch.setattr(lance_upkeep, "_vector_index", lambda: IvfSq("cosine", num_partitions=40))
-    monkeypatch.setattr(lance_index, "NPROBES", 2)
+    monkeypatch.setattr(lance_queries, "NPROBES", 2)
     index = LanceIndex(str(tmp_path))
     vectors = clustered(4_000)
     rows = [row("rare" if n % 20 == 0 else "other", n, vector=v) for n, v in enumerate(vectors)]
@@ -671,7 +698,7 @@ def test_a_large_table_is_folded_when_it_pays_or_when_the_last_fold_is_long_past
 
 def test_housekeeping_of_a_partition_without_rows_is_nothing(lance: LanceIndex) -> None:
     lance.optimize(ACME)
-    assert lance.partitions() == []
+    assert lance._tables.kept(ACME) is None
 
 
 def test_a_table_dropped_under_an_open_handle_is_an_empty_partition(
@@ -786,16 +813,86 @@ def test_a_table_whose_creator_died_early_gets_its_keyword_index(lance: LanceInd
 
 
 def test_more_tables_than_a_page_names_are_listed_and_strange_ones_are_not(
-    tmp_path: Path, lance: LanceIndex, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lance_tables, "NAMES_PER_PAGE", 3)
+    monkeypatch.setattr(lance_store, "NAMES_PER_PAGE", 3)
+    indexes = LanceIndexes(str(tmp_path))
+    partitions = [Partition(f"t{n}", "c") for n in range(6)]
+    for partition in partitions:
+        indexes.of("m").upsert(partition, [row()])
+    for strange in ("nodot", "t0.c", "t0.c.d.e", "UPPER.c.d"):
+        indexes._store.connection.create_table(strange, schema=lance_rows.schema(DIMENSIONS))
+    assert indexes.partitions() == partitions
+    assert LanceIndexes(str(tmp_path / "never")).partitions() == []
+
+
+@pytest.mark.parametrize("between", ["fold", "replace", "drop", "delete"])
+def test_passages_are_those_of_the_candidates_whatever_comes_in_between(
+    tmp_path: Path, between: str
+) -> None:
+    writer, reader = LanceIndex(str(tmp_path)), LanceIndex(str(tmp_path))
+    rows = [row(name, n, f"a fox {name}{n}") for name in ("a", "b") for n in range(3)]
+    for one in rows:
+        writer.upsert(ACME, [one])
+    found = reader.dense(ACME, X, 9, ALL)
+    if between == "fold":
+        writer._tables.run(ACME, lambda handle: handle.table.optimize(cleanup_older_than=NOW))
+    elif between == "replace":
+        writer.upsert(ACME, rows)
+    elif between == "delete":
+        writer.delete(ACME, "a")
+    else:
+        writer._tables._store.drop("acme.handbook.default")
+        writer.upsert(ACME, rows[::-1])
+    reader.count(ACME)  # another query of this reader has seen the newer version
+    passages = reader.passages(ACME, found)
+    left = [one for one in rows if between != "delete" or one.document_id == "b"]
+    assert {key: one.chunk for key, one in passages.items()} == {
+        one.chunk_id: one.chunk for one in left
+    }
+
+
+def test_passages_are_read_of_the_version_that_the_legs_read(
+    tmp_path: Path, lance: LanceIndex
+) -> None:
+    """A row that has just been deleted: the ledger has said what may be shown."""
+    lance.upsert(ACME, [row("a"), row("b")])
+    found = lance.bm25(ACME, "fox", 9, ALL)
+    LanceIndex(str(tmp_path)).delete(ACME, "a")
+    assert sorted(lance.passages(ACME, found)) == ["a:1:0", "b:1:0"]
+
+
+def test_tables_not_used_for_long_are_closed_and_opened_again(
+    lance: LanceIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lance_tables, "MAX_OPEN", 3)
     partitions = [Partition(f"t{n}", "c") for n in range(6)]
     for partition in partitions:
         lance.upsert(partition, [row()])
-    for strange in ("nodot", "t0.c", "t0.c.d.e", "UPPER.c.d"):
-        lance._tables._store.connection.create_table(strange, schema=lance_rows.schema(DIMENSIONS))
-    assert lance.partitions() == partitions
-    assert LanceIndex(str(tmp_path / "never")).partitions() == []
+    lance.bm25(partitions[0], "fox", 1, ALL)
+    kept = [partitions[4], partitions[5], partitions[0]]
+    assert list(lance._tables._handles) == list(lance._tables._last_read) == kept
+    for partition in partitions:
+        assert seen(lance, ALL, partition) == {"doc"}
+        [passage] = lance.passages(partition, lance.dense(partition, X, 1, ALL)).values()
+        assert passage.chunk.text == "a quick brown fox"
+
+
+def test_a_table_that_is_being_folded_is_not_closed(
+    lance: LanceIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lance_tables, "MAX_OPEN", 1)
+    lance.upsert(ACME, [row()])
+    end = threading.Event()
+    folding = threading.Thread(target=end.wait, args=(10,))
+    folding.start()
+    lance._tables._handles[ACME].folding = folding
+    lance.upsert(OTHER, [row()])
+    assert ACME in lance._tables._handles
+    end.set()
+    folding.join()
+    lance.upsert(OTHER, [row("b")])
+    assert list(lance._tables._handles) == [OTHER]
 
 
 def test_a_row_that_is_there_twice_is_two_entries(lance: LanceIndex) -> None:

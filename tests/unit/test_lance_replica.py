@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from ragline import wiring
+from ragline.adapters.lance import copies as lance_copies
 from ragline.adapters.lance import fetching as lance_fetching
 from ragline.adapters.lance import replica as lance_replica
+from ragline.adapters.lance import store as lance_store
 from ragline.adapters.lance import upkeep as lance_upkeep
 from ragline.adapters.lance.files import RemoteFile, is_needed
 from ragline.adapters.lance.index import LanceIndex, LanceIndexes
@@ -166,17 +168,60 @@ def test_a_table_that_is_too_large_is_read_where_it_is(world: World) -> None:
     assert not (world.copies / f"{TABLE}.lance" / "data").exists()
 
 
-def test_the_table_that_was_used_last_stays_when_room_is_short(world: World) -> None:
+@pytest.fixture
+def cramped(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[Replica, LanceIndex]:
+    """Two tables, a copy of the first, and room for one of them."""
+    monkeypatch.setattr(lance_replica, "AGAIN_SECONDS", 0)
     many = [row("a", n, text=f"fox {n}") for n in range(100)]
     world.writer.upsert(ACME, many)
     world.writer.upsert(OTHER, many)
     seen(world.reader, ALL)
-    size = lance_replica._bytes(world.copies / f"{TABLE}.lance")
-    _, reader = world.another_reader(max_bytes=int(size * 1.5))
-    seen(reader, ALL, OTHER)
+    size = lance_copies._bytes(world.copies / f"{TABLE}.lance")
+    return world.another_reader(max_bytes=int(size * 1.5))
+
+
+def test_a_copy_that_nobody_uses_gives_way_to_a_table_that_is_asked_for_often(
+    world: World, cramped: tuple[Replica, LanceIndex]
+) -> None:
+    _, reader = cramped
+    for _ in range(lance_replica.GIVES_WAY // 2):
+        assert (world.copies / f"{TABLE}.lance").exists()
+        assert seen(reader, ALL, OTHER) == {"a"}
     assert not (world.copies / f"{TABLE}.lance").exists()
     assert (world.copies / f"{OTHER_TABLE}.lance" / "data").exists()
     assert seen(reader, ALL) == {"a"}
+
+
+def test_tables_that_do_not_fit_together_do_not_drive_one_another_out(
+    world: World, cramped: tuple[Replica, LanceIndex]
+) -> None:
+    _, reader = cramped
+    world.files.fetched.clear()
+    for _ in range(2 * lance_replica.GIVES_WAY):
+        assert seen(reader, ALL) == seen(reader, ALL, OTHER) == {"a"}
+    assert world.reads_the_copy(reader)
+    assert not {name for name, _ in world.files.fetched if name.startswith("data/")}
+
+
+def test_no_copy_gives_way_in_vain(world: World, cramped: tuple[Replica, LanceIndex]) -> None:
+    world.writer.upsert(OTHER, [row("big", n, text=f"fox {n} " * 99) for n in range(999)])
+    _, reader = cramped
+    for _ in range(2 * lance_replica.GIVES_WAY):
+        assert reader.count(OTHER) == 1_099
+    assert (world.copies / f"{TABLE}.lance" / "data").exists()
+
+
+def test_a_copy_of_a_table_that_grew_too_large_makes_room_for_others(
+    world: World, cramped: tuple[Replica, LanceIndex]
+) -> None:
+    _, reader = cramped
+    assert seen(reader, ALL) == {"a"}
+    world.writer.upsert(ACME, [row("big", n, text=f"fox {n} " * 99) for n in range(999)])
+    assert reader.count(ACME) == 1_099
+    assert not (world.copies / f"{TABLE}.lance").exists()
+    for _ in range(2):
+        seen(reader, ALL, OTHER)
+    assert (world.copies / f"{OTHER_TABLE}.lance" / "data").exists()
 
 
 def test_what_fails_half_way_is_not_seen_and_answered_from_the_storage(
@@ -261,16 +306,16 @@ def test_pieces_whose_file_is_gone_are_fetched_again(
 def bytes_of_files(store: Path, table: str = "*") -> int:
     """Of all that is copied as it is."""
     folders = [*store.glob(f"{table}.lance/data"), *store.glob(f"{table}.lance/_indices")]
-    return sum(lance_replica._bytes(folder) for folder in folders)
+    return sum(lance_copies._bytes(folder) for folder in folders)
 
 
 def disk_that_just_holds_the_files(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     size = bytes_of_files(world.store)
 
     def usage(folder: Path) -> SimpleNamespace:
-        return SimpleNamespace(free=size - lance_replica._bytes(world.copies))
+        return SimpleNamespace(free=size - lance_copies._bytes(world.copies))
 
-    monkeypatch.setattr(lance_replica, "SPARE_BYTES", 0)
+    monkeypatch.setattr(lance_copies, "SPARE_BYTES", 0)
     monkeypatch.setattr("shutil.disk_usage", usage)
 
 
@@ -299,7 +344,7 @@ def test_parts_of_a_table_that_gives_way_go_with_it(
 ) -> None:
     assert not in_pieces(world.replica, from_third)
     world.writer.upsert(OTHER, [row("b", n) for n in range(300)])
-    newest = world.replica._newest(OTHER_TABLE)
+    newest = world.replica._copies.newest(OTHER_TABLE)
     assert newest is not None
     room = bytes_of_files(world.store, OTHER_TABLE) + newest.size
     replica, _ = world.another_reader(max_bytes=room)
@@ -338,7 +383,7 @@ def test_neither_leg_of_a_query_waits_for_what_is_copied_beside_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lance_replica, "INLINE_BYTES", 0)
-    monkeypatch.setattr(lance_replica, "LOCK_SECONDS", 10.0)
+    monkeypatch.setattr(lance_copies, "LOCK_SECONDS", 10.0)
     world.writer.upsert(ACME, [row("a")])
     both, answered, read = threading.Barrier(2), threading.Event(), world.files.read
     listing, data = world.files.list, Counter[str]()
@@ -372,7 +417,7 @@ def test_neither_leg_of_a_query_waits_for_what_is_copied_beside_it(
 def test_a_table_that_another_process_copies_is_read_where_it_is_for_a_while(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lance_replica, "LOCK_SECONDS", 0.02)
+    monkeypatch.setattr(lance_copies, "LOCK_SECONDS", 0.02)
     world.writer.upsert(ACME, [row("a")])
     with (world.copies / f"{TABLE}.lock").open("wb") as other:
         fcntl.flock(other.fileno(), fcntl.LOCK_EX)
@@ -535,3 +580,15 @@ def test_the_setting_says_whether_there_are_copies(
     monkeypatch.setattr(wiring, "settings", lambda: told)
     monkeypatch.setattr(wiring, "client", lambda service: object())
     assert (wiring._replica() is not None) == bool(room)
+
+
+def test_the_setting_says_how_much_of_the_index_stays_in_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = Settings(documents_bucket="bucket", index_replica_megabytes=0, index_cache_megabytes=100)
+    monkeypatch.setattr(wiring, "settings", lambda: told)
+    monkeypatch.setattr(lance_store, "_connect", lambda *_: None)
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr("lancedb.Session", lambda *sizes: asked.append(sizes))
+    wiring.indexes.__wrapped__()
+    assert asked == [(100 * 2**20, lance_store.METADATA_CACHE_BYTES)]

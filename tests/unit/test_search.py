@@ -10,7 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from ragline.adapters.memory import MemoryLedger
-from ragline.domain.documents import Document
+from ragline.adapters.memory_index import MemoryIndex
+from ragline.domain.chunks import Candidate, Filter, Passage
+from ragline.domain.documents import Document, Partition
 from ragline.domain.errors import InvalidRequest, ServiceUnavailable
 from ragline.embedding.hashing import HashEmbedder
 from ragline.ports import Reranker
@@ -77,7 +79,7 @@ def ask(
 
 
 def found(result: SearchResult) -> list[str]:
-    return [hit.candidate.document_id for hit in result.hits]
+    return [hit.passage.document_id for hit in result.hits]
 
 
 def test_the_ledger_is_asked_about_the_hits_that_are_shown_and_few_more() -> None:
@@ -96,6 +98,62 @@ def test_deleted_documents_are_passed_over_until_the_page_is_full() -> None:
     assert found(ask(pipeline, "lamp number", limit=15)) == before[45:] + [
         one for one in found(ask(pipeline, "lamp number", limit=100)) if one not in before
     ]
+
+
+class Gone(MemoryIndex):
+    """Rows of some documents vanish between the legs and the passages; counts what is read."""
+
+    def __init__(self, gone: Collection[str] = ()) -> None:
+        super().__init__()
+        self.gone = gone
+        self.read: list[int] = []
+
+    def passages(self, partition: Partition, candidates: Sequence[Candidate]) -> dict[str, Passage]:
+        self.read.append(len(candidates))
+        kept = [one for one in candidates if one.document_id not in self.gone]
+        return super().passages(partition, kept)
+
+
+def with_rows_of(pipeline: Pipeline, gone: Collection[str] = ()) -> Gone:
+    index = Gone(gone)
+    index._partitions = pipeline.index._partitions
+    pipeline.indexes._indexes[pipeline.embedder.fingerprint] = index
+    return index
+
+
+def test_only_the_passages_that_are_shown_are_read() -> None:
+    pipeline = shelf(60)
+    index = with_rows_of(pipeline)
+    result = ask(pipeline, "lamp number 7", limit=5)
+    assert index.read == [5]
+    assert result.legs == {"dense": 60, "bm25": 60}
+    assert "passages" in result.timings_ms
+
+
+def test_only_the_passages_that_a_reranker_reads_are_read() -> None:
+    pipeline = shelf(60)
+    index = with_rows_of(pipeline)
+    ask(pipeline, "lamp number 7", Backwards(), limit=5)
+    assert index.read == [RERANKED]
+
+
+def test_rows_that_vanish_before_they_are_read_give_way_to_the_next() -> None:
+    pipeline = shelf(60)
+    before = found(ask(pipeline, "lamp number", limit=60))
+    index = with_rows_of(pipeline, before[1:4])
+    result = ask(pipeline, "lamp number", limit=10)
+    assert found(result) == [before[0], *before[4:13]]
+    assert index.read == [10, 3]
+    assert [hit.score for hit in result.hits] == sorted(
+        (hit.score for hit in result.hits), reverse=True
+    )
+
+
+def test_a_filter_that_names_no_document_finds_nothing_and_asks_nobody() -> None:
+    pipeline = shelf(3)
+    result = ask(pipeline, "lamp", where=Filter(document_ids=[]))
+    assert (list(result.hits), result.legs, result.timings_ms) == ([], {}, {})
+    assert "names no document" in result.notes[0]
 
 
 def test_a_reranker_reads_the_first_hits_and_puts_them_in_order() -> None:
@@ -148,11 +206,13 @@ def test_passages_are_found_by_the_heading_above_them() -> None:
     pipeline = Pipeline()
     pipeline.drop("# Boilers\n\n" + " ".join(f"It is step {n}." for n in range(20)))
     pipeline.run()
-    last = max(pipeline.index.bm25(HANDBOOK, "boilers", 10, SearchRequest(HANDBOOK, "").where),
-               key=lambda one: one.chunk.ordinal)  # fmt: skip
-    assert last.chunk.ordinal > 0
-    assert "Boilers" not in last.chunk.text
-    assert last.chunk.context == "Boilers"
+    last = max(
+        (hit.passage.chunk for hit in ask(pipeline, "boilers", mode="bm25").hits),
+        key=lambda chunk: chunk.ordinal,
+    )
+    assert last.ordinal > 0
+    assert "Boilers" not in last.text
+    assert last.context == "Boilers"
 
 
 @pytest.mark.parametrize("weights", [(0.0, 0.0), (-1.0, 1.0)])

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ragline.cli.outside import Outside, ThisMachine
+from ragline.embedding.model import REVISION
 from tests.unit.cli.fakes import FakeLocal, outside, run
 from tests.unit.embedding.checkpoints import write_checkpoint
 
@@ -54,7 +55,9 @@ def test_a_checkpoint_on_disk_becomes_a_model_in_the_cache(
     result = run(here, "model", "--from", str(tmp_path / "tiny"), "--json")
     assert json.loads((Path(json.loads(result.stdout)["path"]) / "model.json").read_text())
     result = run(here, "model", "--reranker", str(tmp_path / "judge"), "--json")
-    assert json.loads(result.stdout)["path"].startswith(str(tmp_path / "cache/models/judge-1-int8"))
+    assert json.loads(result.stdout)["path"].startswith(
+        str(tmp_path / f"cache/models/judge-{REVISION}-int8")
+    )
 
 
 def test_a_checkpoint_of_another_architecture_is_one_line_and_the_exit_code_of_setting_up(

@@ -18,7 +18,14 @@ from ragline.domain.errors import SetupError
 from ragline.embedding import adopt as module
 from ragline.embedding import weights
 from ragline.embedding.adopt import adopt, adopt_reranker
-from ragline.embedding.model import CARD_FILE, GRAPH_FILE, Precision, fingerprint, read_card
+from ragline.embedding.model import (
+    CARD_FILE,
+    GRAPH_FILE,
+    REVISION,
+    Precision,
+    fingerprint,
+    read_card,
+)
 from ragline.embedding.onnx import OnnxEmbedder
 from ragline.embedding.prepare import main
 from ragline.embedding.tokenizer import WordPieceTokenizer
@@ -159,8 +166,8 @@ def test_the_fingerprint_names_model_revision_precision_and_weights(
 
     write_checkpoint(folder)
     first, exactly = (read_card(adopt(str(folder), p)).fingerprint for p in ("int8", "fp32"))
-    assert re.fullmatch(r"tiny-bert-v2-1-int8-[0-9a-f]{8}", first)
-    assert re.fullmatch(r"tiny-bert-v2-1-fp32-[0-9a-f]{8}", exactly)
+    assert re.fullmatch(rf"tiny-bert-v2-{REVISION}-int8-[0-9a-f]{{8}}", first)
+    assert re.fullmatch(rf"tiny-bert-v2-{REVISION}-fp32-[0-9a-f]{{8}}", exactly)
     trained = load_file(folder / "model.safetensors")
     trained["embeddings.LayerNorm.bias"] += 1
     save_file(trained, folder / "model.safetensors")
@@ -233,7 +240,7 @@ def test_the_default_weights_used_in_another_way_are_another_model(
     write_default(folder, weights_dir, files)
     card = read_card(adopt(str(folder), "int8"))
     assert (card.max_tokens, card.pooling) == told
-    assert card.fingerprint.startswith("tiny-bert-v2-1-int8-")
+    assert card.fingerprint.startswith(f"tiny-bert-v2-{REVISION}-int8-")
 
 
 def test_a_sentencepiece_tokenizer_serves_as_well(folder: Path) -> None:

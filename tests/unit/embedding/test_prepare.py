@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from ragline.domain.chunks import Chunk
 from ragline.domain.errors import SetupError
 from ragline.embedding import prepare as module
 from ragline.embedding import weights
 from ragline.embedding.model import (
     CARD_FILE,
     GRAPH_FILE,
+    REVISION,
     TOKENIZER_FILE,
     fingerprint,
     is_intact,
@@ -39,7 +41,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_cache_is_named_by_model_and_precision(cache: Path) -> None:
-    assert model_dir("int8") == cache / "models" / "all-minilm-l6-v2-1-int8"
+    assert model_dir("int8") == cache / "models" / "all-minilm-l6-v2-2-int8"
     assert model_dir("fp32") != model_dir("int8")
 
 
@@ -169,3 +171,9 @@ def test_the_command_reports_a_failure_without_a_traceback(
 ) -> None:
     assert main(["--precision", "fp32"]) == 1
     assert capsys.readouterr().err.startswith("The embedding model's weights could not be fetched")
+
+
+def test_what_of_a_chunk_is_embedded_changes_only_with_the_revision() -> None:
+    """Else vectors of two kinds would stand in one index under one name."""
+    chunk = Chunk(0, "Gates open at six.", 5, 0, 18, headings=("Handbook", "Gates"))
+    assert (REVISION, chunk.searched) == (2, "Handbook\n\nGates open at six.")

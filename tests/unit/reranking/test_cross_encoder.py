@@ -7,7 +7,7 @@ import pytest
 
 from ragline.domain.errors import SetupError
 from ragline.embedding.adopt import adopt_reranker
-from ragline.embedding.model import CARD_FILE, GRAPH_FILE, TOKENIZER_FILE, Precision
+from ragline.embedding.model import CARD_FILE, GRAPH_FILE, REVISION, TOKENIZER_FILE, Precision
 from ragline.reranking.cross_encoder import CrossEncoder
 from tests.unit.embedding.bert_oracle import classify, exact
 from tests.unit.embedding.checkpoints import (
@@ -83,7 +83,7 @@ def test_a_reranker_with_a_missing_file_says_how_to_get_it(name: str, folder: Pa
 def test_the_name_says_which_model_it_is(folder: Path) -> None:
     write_checkpoint(folder, labels=1)
     name = CrossEncoder(adopt_reranker(str(folder), "int8")).name
-    assert name.startswith("cross-encoder, tiny-marco-1-int8-")
+    assert name.startswith(f"cross-encoder, tiny-marco-{REVISION}-int8-")
 
 
 @pytest.mark.torch

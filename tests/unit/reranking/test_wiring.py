@@ -10,6 +10,7 @@ import pytest
 from ragline import wiring
 from ragline.domain.errors import SetupError
 from ragline.embedding.adopt import adopt, adopt_reranker
+from ragline.embedding.model import REVISION
 from ragline.settings import settings
 from tests.unit.embedding.checkpoints import write_checkpoint
 
@@ -53,7 +54,7 @@ def test_a_cross_encoder_is_read_from_its_folder(
     monkeypatch.setenv("RERANKER_DIR", str(adopt_reranker(str(tmp_path / "judge"), "int8")))
     reranker = wiring.reranker()
     assert reranker is not None
-    assert reranker.name.startswith("cross-encoder, judge-1-int8-")
+    assert reranker.name.startswith(f"cross-encoder, judge-{REVISION}-int8-")
 
 
 def test_a_folder_without_a_cross_encoder_says_how_to_get_one(

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ragline.domain.chunks import Candidate, Filter, Row
+from ragline.domain.chunks import Candidate, Filter, Passage, Row
 from ragline.domain.documents import Partition, Scalar, check_name
 from ragline.domain.errors import ModelMismatch
 from ragline.domain.stop_words import STOP_WORDS
@@ -37,11 +37,11 @@ class MemoryIndexes:
         return self._indexes.setdefault(fingerprint, MemoryIndex())
 
     def fingerprints(self, partition: Partition) -> list[str]:
-        return sorted(name for name, one in self._indexes.items() if partition in one.partitions())
+        return sorted(name for name, one in self._indexes.items() if partition in one._partitions)
 
     def partitions(self) -> list[Partition]:
         """Those that were ever written with vectors of any model, sorted."""
-        found = {partition for one in self._indexes.values() for partition in one.partitions()}
+        found = {partition for one in self._indexes.values() for partition in one._partitions}
         return sorted(found, key=lambda one: (one.tenant, one.collection))
 
     def length(self) -> int | None:
@@ -96,12 +96,19 @@ class MemoryIndex:
         pairs = zip(scores, rows, strict=True)
         return _best([(s, row) for s, row in pairs if s > 0 and _passes(row, where)], limit)
 
+    def passages(self, partition: Partition, candidates: Sequence[Candidate]) -> dict[str, Passage]:
+        rows = self._partitions.get(partition, {})
+        found = (rows[one.chunk_id] for one in candidates if one.chunk_id in rows)
+        return {
+            row.chunk_id: Passage(
+                row.document_id, row.generation, row.chunk, row.filename, row.metadata
+            )
+            for row in found
+        }
+
     def count(self, partition: Partition, document_id: str | None = None) -> int:
         rows = self._rows(partition)
         return sum(1 for row in rows if document_id is None or row.document_id == document_id)
-
-    def partitions(self) -> list[Partition]:
-        return sorted(self._partitions, key=lambda one: (one.tenant, one.collection))
 
     def entries(self, partition: Partition) -> Iterator[tuple[str, int, int]]:
         for row in self._rows(partition):
@@ -154,7 +161,7 @@ def _cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
 def _passes(row: Row, where: Filter) -> bool:
     page, page_end = row.chunk.page, row.chunk.page_end or row.chunk.page
     return (
-        (not where.document_ids or row.document_id in where.document_ids)
+        (where.document_ids is None or row.document_id in where.document_ids)
         and all(_same(row.metadata.get(key), value) for key, value in where.metadata.items())
         and (where.page_from is None or (page_end is not None and page_end >= where.page_from))
         and (where.page_to is None or (page is not None and page <= where.page_to))
@@ -168,6 +175,5 @@ def _same(a: Scalar | None, b: Scalar) -> bool:
 def _best(scored: Sequence[tuple[float, Row]], limit: int) -> list[Candidate]:
     best = heapq.nlargest(limit, scored, key=lambda pair: pair[0])
     return [
-        Candidate(row.document_id, row.generation, row.chunk, row.filename, row.metadata, score)
-        for score, row in best
+        Candidate(row.document_id, row.generation, row.chunk.ordinal, score) for score, row in best
     ]

@@ -124,14 +124,33 @@ def chunk_id(document_id: str, generation: int, ordinal: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One row as a search leg returned it. ``score``: cosine or BM25, higher is better."""
+    """Which row a search leg found, without what it holds. ``score``: cosine or BM25, higher is
+    better.
+
+    ``hint`` is the index's own, for when it is asked for the passage: where that lies, or the
+    passage itself; None if it needs none.
+    """
+
+    document_id: str
+    generation: int
+    ordinal: int
+    score: float
+    hint: object = field(default=None, compare=False, repr=False)
+
+    @property
+    def chunk_id(self) -> str:
+        return chunk_id(self.document_id, self.generation, self.ordinal)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What of a row is read and shown."""
 
     document_id: str
     generation: int
     chunk: Chunk
     filename: str
-    metadata: Metadata
-    score: float
+    metadata: Metadata = field(default_factory=dict)
 
     @property
     def chunk_id(self) -> str:
@@ -142,10 +161,16 @@ class Candidate:
 class Filter:
     """Which rows a query may see; every condition given must hold.
 
-    ``metadata`` is matched by equality of value and type; pages are inclusive, from 1.
+    ``document_ids``: None is any document; an empty list lets nothing through, as a list of those
+    that someone may read must. ``metadata`` is matched by equality of value and type; pages are
+    inclusive, from 1.
     """
 
-    document_ids: Sequence[str] = ()
+    document_ids: Sequence[str] | None = None
     metadata: Metadata = field(default_factory=dict)
     page_from: int | None = None
     page_to: int | None = None
+
+    @property
+    def lets_nothing_through(self) -> bool:
+        return self.document_ids is not None and not self.document_ids

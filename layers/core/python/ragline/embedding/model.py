@@ -16,8 +16,10 @@ Kind = Literal["embedding", "reranker"]
 
 NAME = "all-minilm-l6-v2"
 
-REVISION = 1
-"""Raise it whenever ``ragline.embedding.graph`` changes a vector: old and new must not mix."""
+REVISION = 2
+"""Raise it whenever ``ragline.embedding.graph`` changes a vector, or ``Chunk.searched`` what of a
+chunk is embedded: old and new must not mix. 2: the headings above a passage are embedded with it.
+"""
 
 ADVICE = "Prepare it with `make model`."
 RERANKER_ADVICE = "Prepare it with `ragline model --reranker`."

@@ -26,7 +26,8 @@ class OnnxEmbedder:
     """Implements ``ports.Embedder`` for a prepared model, and gives the vectors of tokens.
 
     One text at a time: as fast as any batch on a CPU, and a vector does not depend on its
-    neighbours. ``threads`` is the number of cores that one text may use.
+    neighbours. ``threads`` is the number of cores that one text may use, ``tokens_read`` how many
+    tokens it made vectors of so far, those that frame a text counted.
 
     Raises:
         SetupError: there is no model in the folder, or it is damaged.
@@ -36,6 +37,7 @@ class OnnxEmbedder:
         self._card = read_card(model_dir)
         self._tokenizer = load(model_dir, max_tokens=self._card.max_tokens)
         self._session = Session(model_dir / GRAPH_FILE, threads)
+        self.tokens_read = 0
         self._query = lru_cache(maxsize=QUERIES_KEPT)(self._embed_query)
 
     @property
@@ -90,4 +92,5 @@ class OnnxEmbedder:
 
     def _embed(self, text: str) -> NDArray[np.float32]:
         ids = self._tokenizer.encode(encodable(text)).ids
+        self.tokens_read += len(ids)
         return self._session.run("embedding", {"input_ids": ids})

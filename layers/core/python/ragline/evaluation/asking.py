@@ -130,7 +130,7 @@ def searcher(built: Built, embedder: Embedder, reranker: Reranker | None) -> Ask
             ledger=built.ledger,
             reranker=reranker if variant.rerank else None,
         )
-        found = [built.entries[hit.candidate.document_id] for hit in result.hits]
+        found = [built.entries[hit.passage.document_id] for hit in result.hits]
         return Answer(found, bool(result.reranker))
 
     return ask

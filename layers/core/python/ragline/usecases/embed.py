@@ -2,12 +2,14 @@
 
 A batch holds parts of several documents, and its costs are mostly calls: so documents are read
 together, and the index operations are sent together when the batch is done, which also lets the
-indexer commit them at once.
+indexer commit them at once. Two groups are under way at a time: while one is embedded, which takes
+all of a core, the other reads its parts or keeps its vectors, which is mostly waiting.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,12 +27,16 @@ from ragline.usecases.failures import fail_chunks
 from ragline.usecases.parts import read_part, write_vectors
 from ragline.usecases.reuse import LiveVectors
 from ragline.usecases.settle import settle
+from ragline.usecases.turns import OneAtATime, each
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 STAGE = "embed"
+
+AT_ONCE = 2
+"""Groups of a batch that are under way. Only one of them embeds: more would only wait for it."""
 
 
 @dataclass(slots=True)
@@ -67,25 +73,31 @@ def embed_parts(
     are not embedded; what is ``live`` is remembered there from batch to batch.
 
     After ``deadline`` (in seconds of ``time.monotonic``) no document is begun: its messages are
-    returned as ``OutOfTime``. One that was begun is finished, at some 25 chunks a second.
+    returned as ``OutOfTime``. Those that were begun are finished, at some 25 chunks a second.
     """
     live = LiveVectors() if live is None else live
     at: dict[tuple[str, str, int], list[int]] = defaultdict(list)
     for position, message in enumerate(messages):
         at[message.tenant, message.document_id, message.generation].append(position)
-    documents = _Documents(messages, ledger)
-    failed: dict[int, Exception] = {}
-    made: list[tuple[Upsert, list[int]]] = []
-    for positions in at.values():
+    documents, alone = _Documents(messages, ledger), OneAtATime(embedder)
+
+    def work(positions: Sequence[int]) -> Upsert | Exception | None:
         try:
             if monotonic() >= deadline:
                 raise OutOfTime("the function's time is nearly over; this part was not begun.")
             group = _group([messages[i] for i in positions], documents)
-            op = group and _embed_group(group, ledger, objects, queues, embedder, live)
-            if op:
-                made.append((op, positions))
+            return _embed_group(group, ledger, objects, queues, alone, live) if group else None
         except Exception as error:  # one group never takes its batch-mates with it
-            failed.update(dict.fromkeys(positions, error))
+            return error
+
+    failed: dict[int, Exception] = {}
+    made: list[tuple[Upsert, list[int]]] = []
+    outcomes = each(work, list(at.values()), at_once=AT_ONCE)
+    for positions, came in zip(at.values(), outcomes, strict=True):
+        if isinstance(came, Exception):
+            failed.update(dict.fromkeys(positions, came))
+        elif came:
+            made.append((came, positions))
     return failed | _sent(made, queues)
 
 
@@ -109,15 +121,17 @@ class _Documents:
 
     def __init__(self, messages: Sequence[PartReady], ledger: Ledger) -> None:
         self._ledger = ledger
+        self._turn = threading.Lock()
         self._wanted: dict[str, set[str]] = defaultdict(set)
         self._known: dict[str, dict[str, Document]] = {}
         for message in messages:
             self._wanted[message.tenant].add(message.document_id)
 
     def get(self, tenant: str, document_id: str) -> Document | None:
-        if (wanted := self._wanted.pop(tenant, None)) is not None:
-            with suppress(Exception):  # who fails by itself as well tells why
-                self._known[tenant] = self._ledger.get_many(tenant, wanted)
+        with self._turn:
+            if (wanted := self._wanted.pop(tenant, None)) is not None:
+                with suppress(Exception):  # who fails by itself as well tells why
+                    self._known[tenant] = self._ledger.get_many(tenant, wanted)
         if tenant in self._known:
             return self._known[tenant].get(document_id)
         return self._ledger.get(tenant, document_id)
@@ -174,7 +188,7 @@ def _upsert(group: _Group, key: str, spans: Sequence[Span]) -> Upsert:
         collection=group.base.partition.collection,
         document_id=group.base.document_id,
         generation=group.base.generation,
-        trace_id=group.messages[0].trace_id,
+        trace_id=group.messages[0].trace_id or group.document.trace_id,
         vectors_key=key,
         parts=tuple(spans),
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, pstdev
 
-from ragline.domain.chunks import Candidate
+from ragline.domain.chunks import Candidate, Passage
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +18,31 @@ class LegRank:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """A passage found. ``score`` is comparable within one result only.
+class Fused:
+    """A candidate of one leg or more. ``score`` is comparable within one result only.
 
-    ``ranks`` are those of the legs that found it; ``rerank`` is where the reranker put it.
+    ``ranks`` are those of the legs that found it.
     """
 
     candidate: Candidate
     score: float
     ranks: Mapping[str, LegRank]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage found; ``score`` and ``ranks`` as ``Fused`` has them.
+
+    ``rerank`` is where the reranker put it; then the score is that of both.
+    """
+
+    passage: Passage
+    score: float
+    ranks: Mapping[str, LegRank]
     rerank: LegRank | None = None
 
 
-def fuse(legs: Mapping[str, Sequence[Candidate]], weights: Mapping[str, float]) -> list[Hit]:
+def fuse(legs: Mapping[str, Sequence[Candidate]], weights: Mapping[str, float]) -> list[Fused]:
     """Distribution-based score fusion: score(d) = Σ weight · standardised score of d, best first.
 
     Each leg's scores are standardised by their own mean μ and deviation σ, (s - μ) / 6σ + ½, which
@@ -47,8 +59,8 @@ def fuse(legs: Mapping[str, Sequence[Candidate]], weights: Mapping[str, float]) 
     else:
         scores = _standardised_sums(legs, places, weights)
     candidates = {one.chunk_id: one for leg in legs.values() for one in leg}
-    hits = [Hit(candidates[key], score, places[key]) for key, score in scores.items()]
-    return sorted(hits, key=_order)
+    fused = [Fused(candidates[key], score, places[key]) for key, score in scores.items()]
+    return sorted(fused, key=_order)
 
 
 def blend(hits: Sequence[Hit], scores: Sequence[float], weight: float) -> list[Hit]:
@@ -75,8 +87,8 @@ def below(hits: Sequence[Hit]) -> list[Hit]:
     return [replace(hit, score=score - 1) for hit, score in zip(hits, scores, strict=True)]
 
 
-def _order(hit: Hit) -> tuple[float, str]:
-    return -hit.score, hit.candidate.chunk_id
+def _order(fused: Fused) -> tuple[float, str]:
+    return -fused.score, fused.candidate.chunk_id
 
 
 def _places(legs: Mapping[str, Sequence[Candidate]]) -> dict[str, dict[str, LegRank]]:

@@ -167,8 +167,17 @@ def _upsert(ops: Sequence[Upsert], work: _Work) -> None:
             work.written.add(fingerprint)
             set_apart(refused, touched, STAGE, work.ledger)
     for document, ordinals in touched.values():
-        work.ledger.record_chunks(document, sorted(set(ordinals)), ChunkState.INDEXED)
-        settle(document, ledger=work.ledger, queues=work.queues)
+        moved = sorted(set(ordinals))
+        work.ledger.record_chunks(document, moved, ChunkState.INDEXED)
+        alone = _indexed(document, len(moved))
+        settle(document, ledger=work.ledger, queues=work.queues, known=alone)
+
+
+def _indexed(document: Document, chunks: int) -> Document:
+    """What the document is once so many of its embedded chunks are indexed, by no one else."""
+    before = document.progress
+    counts = {"embedded": before.embedded - chunks, "indexed": before.indexed + chunks}
+    return replace(document, progress=replace(before, **counts))
 
 
 def _read(document: Document, op: Upsert, work: _Work) -> tuple[str, list[Row]]:

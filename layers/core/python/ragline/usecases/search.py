@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 from ragline.domain.chunks import Candidate, Filter
 from ragline.domain.documents import Document, Partition
 from ragline.domain.errors import InvalidRequest, RaglineError, UnknownField
 from ragline.ports import Embedder, Ledger, Reranker, VectorIndex
-from ragline.usecases.fusion import Hit, below, blend, fuse
+from ragline.usecases.fusion import Fused, Hit, below, blend, fuse
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,8 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """``legs``: candidates that each leg returned; ``timings_ms``: milliseconds by stage.
+    """``legs``: candidates that each leg returned, of those that were asked; ``timings_ms``:
+    milliseconds by stage.
 
     ``reranker`` is the name of the one that ordered the hits, '' if none did. ``notes`` are
     sentences for who asked: what the search could not do, and why.
@@ -79,6 +81,8 @@ def search(
         UnknownField: a filter names a field that no document of the collection has.
     """
     _check(request)
+    if request.where.lets_nothing_through:
+        return SearchResult([], {}, {}, notes=["The filter names no document: none was searched."])
     clock = _Clock()
     with clock.measure("total"):
         if request.where.metadata:
@@ -86,7 +90,7 @@ def search(
         wanted = max(request.limit, RERANKED) if reranker else request.limit
         fluency = embedder.fluency(request.query) if request.mode == "hybrid" else 1.0
         asked = _legs(request, embedder, index, clock)
-        hits, legs = _found(request, wanted, fluency, asked, ledger, clock)
+        hits, legs = _found(request, wanted, fluency, asked, index, ledger, clock)
         notes = _notes(request, legs, fluency)
         by = ""
         if reranker and hits:
@@ -105,6 +109,7 @@ def _found(
     wanted: int,
     fluency: float,
     asked: Mapping[str, Callable[[int], list[Candidate]]],
+    index: VectorIndex,
     ledger: Ledger,
     clock: _Clock,
 ) -> tuple[list[Hit], dict[str, int]]:
@@ -122,8 +127,8 @@ def _found(
             running = {name: pool.submit(leg, depth) for name, leg in asked.items()}
             legs = {name: leg.result() for name, leg in running.items()}
             fused = fuse(legs, weights)
-            with clock.measure("ledger"):
-                hits = _live(fused, wanted, request.partition.tenant, known, ledger)
+            live = _live(fused, wanted, request.partition.tenant, known, ledger, clock)
+            hits = _hits(live, wanted, request.partition, index, clock)
             if len(hits) == wanted or all(len(leg) < depth for leg in legs.values()):
                 break
     return hits, {name: len(leg) for name, leg in legs.items()}
@@ -131,8 +136,7 @@ def _found(
 
 def _reranked(query: str, hits: Sequence[Hit], reranker: Reranker) -> list[Hit]:
     first, others = hits[:RERANKED], hits[RERANKED:]
-    passages = [hit.candidate.chunk.searched for hit in first]
-    scores = reranker.scores(query, passages)
+    scores = reranker.scores(query, [hit.passage.chunk.searched for hit in first])
     return [*blend(first, scores, reranker.weight(query)), *below(others)]
 
 
@@ -174,32 +178,46 @@ def _legs(
     return legs
 
 
+def _hits(
+    live: Iterator[Fused], wanted: int, partition: Partition, index: VectorIndex, clock: _Clock
+) -> list[Hit]:
+    """The first ``wanted``, with their passages; others come in for rows that have just gone."""
+    hits: list[Hit] = []
+    while some := list(islice(live, wanted - len(hits))):
+        with clock.measure("passages"):
+            read = index.passages(partition, [one.candidate for one in some])
+        hits += [
+            Hit(read[name], one.score, one.ranks)
+            for one in some
+            if (name := one.candidate.chunk_id) in read
+        ]
+    return hits
+
+
 def _live(
-    hits: Sequence[Hit],
+    fused: Sequence[Fused],
     wanted: int,
     tenant: str,
     known: dict[str, Document | None],
     ledger: Ledger,
-) -> list[Hit]:
-    """The first ``wanted`` hits that the ledger shows: the index may lag behind it.
+    clock: _Clock,
+) -> Iterator[Fused]:
+    """Those that the ledger shows: the index may lag behind it.
 
     The ledger is asked about as many documents at once as a page takes, and twice as many each time
     that was too few; what it said is ``known`` from then on.
     """
-    live: list[Hit] = []
     ahead, step = 0, max(LOOK_AHEAD, wanted)
-    for at, hit in enumerate(hits):
-        if len(live) == wanted:
-            break
+    for at, one in enumerate(fused):
         if at == ahead:
             ahead, step = at + step, 2 * step
-            asked = {one.candidate.document_id for one in hits[at:ahead]} - known.keys()
-            found = ledger.get_many(tenant, asked) if asked else {}
-            known |= {one: found.get(one) for one in asked}
-        document = known[hit.candidate.document_id]
-        if document is not None and document.shows(hit.candidate.generation):
-            live.append(hit)
-    return live
+            asked = {each.candidate.document_id for each in fused[at:ahead]} - known.keys()
+            with clock.measure("ledger"):
+                found = ledger.get_many(tenant, asked) if asked else {}
+            known |= {each: found.get(each) for each in asked}
+        document = known[one.candidate.document_id]
+        if document is not None and document.shows(one.candidate.generation):
+            yield one
 
 
 def _check(request: SearchRequest) -> None:

@@ -18,6 +18,7 @@ from ragline.usecases.cut import Cut, Limits, check_size, cut, fingerprint, page
 from ragline.usecases.failures import fail_document, note
 from ragline.usecases.identify import identify
 from ragline.usecases.parts import cut_parts, write_part
+from ragline.usecases.room import check_chunks, check_dropped
 from ragline.usecases.settle import settle
 
 STAGE = "split"
@@ -46,24 +47,33 @@ def split_upload(
     limits: Limits,
     etag: str = "",
     size: int | None = None,
+    trace_id: str = "",
 ) -> Outcome:
     """Take one ObjectCreated event to stored and announced chunks, or to a recorded failure.
 
     Repeating it is safe at every step: the generation belongs to the sequencer, parts and ledger
     records are written by name, and messages may be sent again. ``etag`` is the version that the
     event tells of, and ``size`` its bytes, None to have the bucket asked; once another version has
-    taken its place, that one's event is waited for.
+    taken its place, that one's event is waited for. ``trace_id`` is for a document that has none.
 
     Raises:
         MalformedMessage: the key is not an upload's.
     """
-    upload = identify(key, ledger)
+    upload, known = identify(key, ledger)
     size = objects.size(key) if size is None else size
     data = None if size is None else _read(key, etag, size, objects, limits)
     if size is None or (not data and objects.size(key) is None):
         return Outcome.GONE  # its ObjectRemoved event says what that means
-    new = NewDocument(upload.partition, upload.document_id, upload.filename, key, size=size)
-    document = ledger.begin(new, sequencer, fingerprint(limits))
+    new = NewDocument(
+        upload.partition,
+        upload.document_id,
+        upload.filename,
+        key,
+        size=size,
+        checksum=hashlib.sha256(data).hexdigest() if data else "",
+        trace_id=trace_id,
+    )
+    document = ledger.begin(new, sequencer, fingerprint(limits), known=known)
     if document is None:
         _clear_away(new, ledger, objects)
         return Outcome.STALE
@@ -74,7 +84,8 @@ def split_upload(
         if data is None:
             return Outcome.GONE
         check_size(document.filename, size, limits)
-        document = _claim(document, data, ledger)
+        check_dropped(document, ledger)
+        document = _claim(document, new.checksum, ledger)
         kind = parsing.sniff(data, document.filename)
         pages = page_ranges(data, kind, document.filename, limits)
         if pages:
@@ -131,15 +142,15 @@ def _read(key: str, etag: str, size: int, objects: Objects, limits: Limits) -> b
     return objects.get(key, etag) if 0 < size <= limits.file_bytes else b""
 
 
-def _claim(document: Document, data: bytes, ledger: Ledger) -> Document:
+def _claim(document: Document, checksum: str, ledger: Ledger) -> Document:
     """Take these bytes for this document, unless another one of the collection holds them.
 
-    Known first, claimed then: whoever meets the claim can tell that it stands.
+    Known first, claimed then: whoever meets the claim can tell that it stands. A generation that
+    begins now knows its bytes from the start; one that an earlier delivery began may not.
 
     Raises:
         DuplicateContent: another one does, and the upload did not ask for a copy.
     """
-    checksum = hashlib.sha256(data).hexdigest()
     if document.checksum != checksum:
         ledger.identify(document, checksum)
     owner = ledger.claim_content(document.partition, checksum, document.document_id, arrived=True)
@@ -166,6 +177,7 @@ def _send_ranges(
     """Plan the ranges and announce them: only those not cut yet, when this is done again."""
     ranges = [
         PageRange(
+            trace_id=document.trace_id,
             tenant=document.partition.tenant,
             collection=document.partition.collection,
             document_id=document.document_id,
@@ -204,6 +216,7 @@ def _record(
     """Chunks first, then the ledger's count of them, then the messages: a crash between any two
     is mended by the redelivery, which writes the same again. ``number`` is None for a document
     that was cut whole."""
+    check_chunks(document, number or 0, len(piece.chunks), ledger)
     base = Part(document.partition, document.document_id, document.generation, 0, 0)
     parts = []
     for part, run in cut_parts(base, piece.chunks):
@@ -216,7 +229,7 @@ def _record(
             objects.delete(map(part_key, parts))
         return Outcome.STALE
     _check_total(now, limits)
-    queues.send_parts(parts)
+    queues.send_parts(parts, trace_id=document.trace_id)
     if not (now.progress.complete or now.terminal):
         return Outcome.SPLIT  # whoever finishes its last chunk ends it
     advice = piece.advice(now.progress.ranges_total)

@@ -6,22 +6,20 @@ Nothing of LanceDB is imported until an index is built: it takes a second and 10
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ragline.adapters.lance import upkeep
+from ragline.adapters.lance import queries, upkeep
 from ragline.adapters.lance.errors import translated
-from ragline.adapters.lance.rows import (
-    COLUMNS,
-    ENTRY,
-    clean,
-    condition,
-    literal,
-    to_arrow,
-    to_candidate,
+from ragline.adapters.lance.rows import ENTRY, literal, to_arrow
+from ragline.adapters.lance.store import (
+    INDEX_CACHE_BYTES,
+    Store,
+    storage_options,
+    table_name,
 )
-from ragline.adapters.lance.tables import Handle, Store, Tables, storage_options, table_name
-from ragline.domain.chunks import Candidate, Filter, Row
+from ragline.adapters.lance.tables import Handle, Tables
+from ragline.domain.chunks import Candidate, Filter, Passage, Row
 from ragline.domain.documents import Partition
 from ragline.domain.errors import ModelMismatch
 
@@ -35,21 +33,14 @@ __all__ = ["LanceIndex", "LanceIndexes", "storage_options"]
 
 ENTRIES_PER_BATCH = 10_000
 
-NPROBES = 64
-REFINE_FACTOR = 1
-"""How many partitions of the vector index a query reads at least (more, if it found too little in
-them), and that it compares the vectors of what it found with its own: so scores are true cosines.
-With 100,000 rows in 122 partitions, as a million would be in, recall@10 and recall@100 are 0.99 to
-1.00; with the default of 20 partitions 0.95, in 1 ms less.
-"""
-
 logger = logging.getLogger(__name__)
 
 
 class LanceIndexes:
     """The Indexes of one store, at ``uri``: a folder or ``s3://bucket/…``.
 
-    ``replica`` is for who queries: a copy in a local folder.
+    ``replica`` is for who queries: a copy in a local folder. ``cache_bytes`` bound what is kept of
+    the indexes in memory; who asks a table whose indexes do not fit reads them again and again.
     """
 
     def __init__(
@@ -58,8 +49,11 @@ class LanceIndexes:
         *,
         storage_options: Mapping[str, str] | None = None,
         replica: Replica | None = None,
+        cache_bytes: int = INDEX_CACHE_BYTES,
     ) -> None:
-        self._store = Store(uri, storage_options=storage_options, replica=replica)
+        self._store = Store(
+            uri, storage_options=storage_options, replica=replica, cache_bytes=cache_bytes
+        )
         self._indexes: dict[str, LanceIndex] = {}
 
     def of(self, fingerprint: str) -> LanceIndex:
@@ -149,39 +143,47 @@ class LanceIndex:
     def dense(
         self, partition: Partition, vector: NDArray[np.float32], limit: int, where: Filter
     ) -> list[Candidate]:
-        from lancedb.query import LanceVectorQueryBuilder
-
-        def search(handle: Handle) -> Any:
+        def search(handle: Handle) -> list[Candidate]:
             self._check(partition, vector, handle.width)
-            # Built directly: Table.search would ask the storage for the schema first.
-            query = LanceVectorQueryBuilder(handle.table, vector, "vector").distance_type("cosine")
-            # A filter may let through none of what the nearest partitions hold: then all are read.
-            query = query.minimum_nprobes(NPROBES).maximum_nprobes(0)
-            return query.refine_factor(REFINE_FACTOR)
+            return queries.dense(handle, vector, limit, where)
 
-        return self._search(
-            partition, search, limit, where, "_distance", lambda distance: 1 - distance
-        )
+        with translated():
+            return self._tables.read(partition, search) or []
 
     def bm25(self, partition: Partition, query: str, limit: int, where: Filter) -> list[Candidate]:
-        from lancedb.query import LanceFtsQueryBuilder, MatchQuery
+        def search(handle: Handle) -> list[Candidate]:
+            return queries.bm25(handle, query, limit, where)
 
-        # A MatchQuery takes the words as they are: no character in them is an operator.
-        words = MatchQuery(clean(query), "text")
+        with translated():
+            return self._tables.read(partition, search) or []
 
-        def search(handle: Handle) -> Any:
-            return LanceFtsQueryBuilder(handle.table, words)
+    def passages(self, partition: Partition, candidates: Sequence[Candidate]) -> dict[str, Passage]:
+        """Of the version that a leg read last, which asks nobody whether there is a newer one.
 
-        return self._search(partition, search, limit, where, "_score", float)
+        A row is taken for what was found only if its chunk says so. One that does not lie any more
+        where a leg saw it, for a fold or another commit came between, is looked up by its chunk.
+        """
+        wanted = {one.chunk_id: one.hint for one in candidates}
+        places = [hint for hint in wanted.values() if isinstance(hint, int)]
+        with translated():
+            found = self._tables.reread(
+                partition, lambda handle: queries.passages_at(handle, places)
+            )
+            found = found or {}
+            if lost := wanted.keys() - found.keys():
+                found |= (
+                    self._tables.read(
+                        partition, lambda handle: queries.passages_named(handle, lost)
+                    )
+                    or {}
+                )
+        return {name: found[name] for name in wanted if name in found}
 
     def count(self, partition: Partition, document_id: str | None = None) -> int:
         where = f"document_id = {literal(document_id)}" if document_id is not None else None
         with translated():
             found = self._tables.read(partition, lambda one: int(one.table.count_rows(where)))
             return found or 0
-
-    def partitions(self) -> list[Partition]:
-        return self._tables.partitions()
 
     def entries(self, partition: Partition) -> Iterator[tuple[str, int, int]]:
         """As the port says, of one version of the table: no later commit changes what is seen.
@@ -214,31 +216,6 @@ class LanceIndex:
             self._tables.run(partition, tidy)
         except Exception:
             logger.warning("could not survey the index of %s", partition, exc_info=True)
-
-    def _search(
-        self,
-        partition: Partition,
-        builder: Callable[[Handle], Any],
-        limit: int,
-        where: Filter,
-        measure: str,
-        score: Callable[[float], float],
-    ) -> list[Candidate]:
-        """``score`` makes the column ``measure`` what a candidate's score is."""
-        if limit < 1:
-            return []
-
-        def run(handle: Handle) -> list[Candidate]:
-            query = builder(handle).select([*COLUMNS, measure]).limit(limit)
-            if expression := condition(where):
-                query = query.where(expression, prefilter=True)
-            return [
-                to_candidate(record, score(record[measure]))
-                for record in query.to_arrow().to_pylist()
-            ]
-
-        with translated():
-            return self._tables.read(partition, run) or []
 
     def _check(self, partition: Partition, vector: NDArray[np.float32], width: int) -> None:
         if vector.shape != (width,):

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ragline.domain.chunks import Candidate, Chunk, Filter, Row
+from ragline.domain.chunks import Candidate, Chunk, Filter, Passage, Row
 from ragline.domain.documents import Metadata, Scalar
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+ENTRY = ("document_id", "generation", "ordinal")
+"""What tells a row's chunk. Of 100,000 rows, they are one request of 130 kB in all; ``chunk_id``,
+which says the same, would be a megabyte in several."""
+
 COLUMNS = (
-    "chunk_id",
-    "document_id",
-    "generation",
-    "ordinal",
+    *ENTRY,
     "page",
     "page_end",
     "headings",
@@ -28,13 +29,14 @@ COLUMNS = (
     "filename",
     "metadata",
 )
-"""What a candidate is made of (``context``: where the passage begins in ``text``).
+"""What a passage is made of (``context``: where it begins in ``text``).
 
 ``tags`` and ``vector`` are only searched, never read.
 """
 
-ENTRY = ("document_id", "generation", "ordinal")
-"""What tells a row's chunk."""
+ROW_ID = "_rowid"
+"""Where a row lies, as Lance calls it: until a fold rewrites it, and no other row ever lies there
+as long as the table lives."""
 
 
 def schema(dimensions: int) -> pa.Schema:
@@ -87,7 +89,12 @@ def to_arrow(rows: Sequence[Row], dimensions: int) -> pa.Table:
 
 
 def to_candidate(record: Mapping[str, Any], score: float) -> Candidate:
-    return Candidate(
+    document_id, generation, ordinal = (record[name] for name in ENTRY)
+    return Candidate(document_id, generation, ordinal, score, hint=record[ROW_ID])
+
+
+def to_passage(record: Mapping[str, Any]) -> Passage:
+    return Passage(
         document_id=record["document_id"],
         generation=record["generation"],
         chunk=Chunk(
@@ -102,24 +109,29 @@ def to_candidate(record: Mapping[str, Any], score: float) -> Candidate:
         ),
         filename=record["filename"],
         metadata=json.loads(record["metadata"]),
-        score=score,
     )
 
 
 def condition(where: Filter) -> str:
     """The filter as a DataFusion SQL expression; '' if it lets everything through.
 
+    One that lets nothing through has none: no query is to be asked.
     A passage that runs over pages 3 to 4 is on both; one without pages is on none.
     """
     terms = []
-    if where.document_ids:
-        terms.append(f"document_id IN ({', '.join(map(literal, where.document_ids))})")
+    if where.document_ids is not None:
+        terms.append(f"document_id IN ({literals(where.document_ids)})")
     terms += [f"array_has(tags, {literal(tag)})" for tag in _tags(where.metadata)]
     if where.page_from is not None:
         terms.append(f"coalesce(page_end, page) >= {int(where.page_from)}")
     if where.page_to is not None:
         terms.append(f"page <= {int(where.page_to)}")
     return " AND ".join(terms)
+
+
+def literals(texts: Iterable[str]) -> str:
+    """SQL string literals for ``IN (…)``."""
+    return ", ".join(map(literal, texts))
 
 
 def literal(text: str) -> str:

@@ -1,8 +1,4 @@
-"""The Lance tables of a store: how they are named, found, opened, made and dropped.
-
-A partition has a table for each embedding model that its rows were embedded by, named
-``{tenant}.{collection}.{fingerprint}``. Names have no dot, so no two share a table.
-"""
+"""The open Lance tables of one embedding model: opened, kept, read from a copy, and closed."""
 
 from __future__ import annotations
 
@@ -10,89 +6,25 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from ragline.adapters.lance.errors import means_missing, translated
+from ragline.adapters.lance.errors import means_missing
 from ragline.adapters.lance.rows import schema
+from ragline.adapters.lance.store import Store, table_name
 from ragline.domain.documents import Partition, check_name
-from ragline.domain.errors import InvalidRequest, ServiceUnavailable, SetupError
-
-if TYPE_CHECKING:
-    from ragline.adapters.lance.replica import Replica
+from ragline.domain.errors import ServiceUnavailable, SetupError
 
 T = TypeVar("T")
+Handles = OrderedDict[Partition, "Handle"]
 
 logger = logging.getLogger(__name__)
 
-NAMES_PER_PAGE = 1_000
-
-INDEX_CACHE_BYTES = 384 * 1024 * 1024
-METADATA_CACHE_BYTES = 64 * 1024 * 1024
-"""LanceDB would keep 6 GB and 1 GB, and with it the indexes of versions that are long gone. 100,000
-rows have indexes of 57 MB."""
-
-
-def storage_options(endpoint_url: str, region: str) -> dict[str, str]:
-    """How to reach S3, or the endpoint of a local cloud ('' means AWS itself).
-
-    Credentials come from the usual AWS environment. Requests give up early: a queue
-    retries better than a function that waits out its time.
-    """
-    options = {
-        "region": region,
-        "timeout": "15s",
-        "connect_timeout": "5s",
-        "client_max_retries": "3",
-        "client_retry_timeout": "10",
-    }
-    if endpoint_url:
-        options |= {"endpoint": endpoint_url, "virtual_hosted_style_request": "false"}
-        options["allow_http"] = str(endpoint_url.startswith("http:")).lower()
-    return options
-
-
-class Store:
-    """A folder or bucket of tables, at ``uri``: a path or ``s3://bucket/…``.
-
-    ``replica`` has copies of some of them in a folder, for readers.
-    """
-
-    def __init__(
-        self,
-        uri: str,
-        *,
-        storage_options: Mapping[str, str] | None = None,
-        replica: Replica | None = None,
-    ) -> None:
-        import lancedb
-
-        self.replica = replica
-        with translated():
-            session = lancedb.Session(INDEX_CACHE_BYTES, METADATA_CACHE_BYTES)
-            self.connection = _connect(uri, session, dict(storage_options or {}) or None)
-            self.copies = _connect(str(replica.folder), session) if replica else None
-
-    def names(self) -> Iterator[tuple[Partition, str]]:
-        """The partition and the fingerprint of every table that is one of ours."""
-        token: str | None = None
-        with translated():
-            while True:
-                page = self.connection.list_tables(page_token=token, limit=NAMES_PER_PAGE)
-                yield from (named for name in page.tables if (named := parse_name(name)))
-                token = page.page_token
-                if not token:
-                    return
-
-    def drop(self, name: str) -> None:
-        """Remove a table with all its versions; none is no error."""
-        with translated():
-            try:
-                self.connection.drop_table(name)
-            except Exception as error:
-                if not means_missing(error):
-                    raise
+MAX_OPEN = 64
+"""How many tables are kept open; opening one anew costs some requests, keeping it some memory."""
 
 
 @dataclass(slots=True)
@@ -123,29 +55,24 @@ class Handle:
         self.unindexed += rows
         self.written_at = time.monotonic()
 
+    @property
+    def is_folding(self) -> bool:
+        return self.folding is not None and self.folding.is_alive()
+
     def folded_in_vain(self) -> None:
         """Remember what there was to fold when that failed."""
         self.tried_at, self.tried_with = self.commits, self.unindexed
 
 
-def _connect(uri: str, session: Any, storage_options: dict[str, str] | None = None) -> Any:
-    import lancedb
-
-    # Tables asks once what the latest version is; LanceDB would ask at each step of a query, four
-    # times one after the other.
-    return lancedb.connect(
-        uri, storage_options=storage_options, session=session, read_consistency_interval=None
-    )
-
-
 class Tables:
-    """The tables of one embedding model, opened on first use and kept open."""
+    """The tables of one embedding model, opened on first use; those used last are kept open."""
 
     def __init__(self, store: Store, fingerprint: str) -> None:
         self._store = store
         self.fingerprint = check_name(fingerprint, "fingerprint")
-        self._handles: dict[Partition, Handle] = {}
-        self._copies: dict[Partition, Handle] = {}
+        self._handles: Handles = OrderedDict()
+        self._copies: Handles = OrderedDict()
+        self._last_read: Handles = OrderedDict()
 
     def kept(self, partition: Partition) -> Handle | None:
         """The handle if the table was opened before."""
@@ -174,6 +101,19 @@ class Tables:
                 replica.discard(name, version)
         return found
 
+    def reread(self, partition: Partition, use: Callable[[Handle], T]) -> T | None:
+        """Use the version of the table that was used last, a copy's or the storage's own, without
+        asking for a newer one; None if none was, or that fails: its files may be gone by now."""
+        handle = self._last_read.get(partition)
+        if handle is None:
+            return None
+        try:
+            return use(handle)
+        except Exception:
+            name = table_name(partition, self.fingerprint)
+            logger.info("could not read %s as it was", name, exc_info=True)
+            return None
+
     def _read_copy(self, partition: Partition, use: Callable[[Handle], T]) -> T | None:
         """None if that fails: its files are changing, or it is damaged."""
         try:
@@ -191,7 +131,7 @@ class Tables:
     def _run(
         self,
         connection: Any,
-        handles: dict[Partition, Handle],
+        handles: Handles,
         partition: Partition,
         use: Callable[[Handle], T],
     ) -> T | None:
@@ -201,14 +141,30 @@ class Tables:
         if handle is not None:
             try:
                 handle.table.checkout_latest()
-                return use(handle)
+                found = use(handle)
+                self._used(handles, partition, handle)
+                return found
             except Exception as error:
                 if not (means_missing(error) or isinstance(error, SetupError)):
                     raise
                 # Both legs of a search may find that out at once.
                 handles.pop(partition, None)
         handle = self._open(connection, handles, partition)
-        return None if handle is None else use(handle)
+        if handle is None:
+            return None
+        found = use(handle)
+        self._used(handles, partition, handle)
+        return found
+
+    def _used(self, handles: Handles, partition: Partition, handle: Handle) -> None:
+        """Remember what was used last, and close what was not for longest."""
+        self._last_read[partition] = handle
+        for kept in (handles, self._last_read):
+            with suppress(KeyError):  # another leg dropped it
+                kept.move_to_end(partition)
+            idle = [one for one, each in list(kept.items()) if not each.is_folding]
+            for one in idle[: max(0, len(kept) - MAX_OPEN)]:
+                kept.pop(one, None)
 
     def create(self, partition: Partition, width: int) -> Handle:
         """A table for vectors of ``width`` numbers; the one that is there, if any is."""
@@ -217,15 +173,10 @@ class Tables:
         handle = self._open(self._store.connection, self._handles, partition)
         if handle is None:
             raise ServiceUnavailable(f"the index of {partition} vanished while it was created.")
+        self._used(self._handles, partition, handle)
         return handle
 
-    def partitions(self) -> list[Partition]:
-        found = (one for one, model in self._store.names() if model == self.fingerprint)
-        return sorted(found, key=lambda one: (one.tenant, one.collection))
-
-    def _open(
-        self, connection: Any, handles: dict[Partition, Handle], partition: Partition
-    ) -> Handle | None:
+    def _open(self, connection: Any, handles: Handles, partition: Partition) -> Handle | None:
         try:
             table = connection.open_table(table_name(partition, self.fingerprint))
         except Exception as error:
@@ -234,21 +185,3 @@ class Tables:
             raise
         width = int(table.schema.field("vector").type.list_size)
         return handles.setdefault(partition, Handle(table, width))
-
-
-def table_name(partition: Partition, fingerprint: str) -> str:
-    tenant = check_name(partition.tenant, "tenant")
-    collection = check_name(partition.collection, "collection")
-    return f"{tenant}.{collection}.{check_name(fingerprint, 'fingerprint')}"
-
-
-def parse_name(name: str) -> tuple[Partition, str] | None:
-    """The partition and the fingerprint whose table it is; None if it is not one of ours."""
-    parts = name.split(".")
-    if len(parts) != 3:
-        return None
-    try:
-        tenant, collection = check_name(parts[0], "tenant"), check_name(parts[1], "collection")
-        return Partition(tenant, collection), check_name(parts[2], "fingerprint")
-    except InvalidRequest:
-        return None

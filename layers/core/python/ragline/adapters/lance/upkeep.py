@@ -94,7 +94,7 @@ def fold_in_time(handle: Handle, partition: Partition) -> None:
 
     It never raises: everything is committed, and the next write tries again.
     """
-    if handle.folding is not None and handle.folding.is_alive():
+    if handle.is_folding:
         return
 
     def work() -> None:

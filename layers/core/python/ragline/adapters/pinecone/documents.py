@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ragline.adapters.pinecone.terms import terms
-from ragline.domain.chunks import Candidate, Chunk, Filter, Row, chunk_id
+from ragline.domain.chunks import Candidate, Chunk, Filter, Passage, Row, chunk_id
 from ragline.domain.documents import Metadata, Scalar
 from ragline.domain.errors import LimitExceeded
 
@@ -78,9 +78,17 @@ def to_document(row: Row) -> Document:
 
 
 def to_candidate(found: Mapping[str, Any], score: float) -> Candidate:
+    """With the passage in its hint: it came in the same answer, at no other request's cost."""
+    passage = to_passage(found)
+    return Candidate(
+        passage.document_id, passage.generation, passage.chunk.ordinal, score, hint=passage
+    )
+
+
+def to_passage(found: Mapping[str, Any]) -> Passage:
     document_id, generation, ordinal = parse_id(found["_id"])
     rest = json.loads(found["rest"])
-    return Candidate(
+    return Passage(
         document_id=document_id,
         generation=generation,
         chunk=Chunk(
@@ -95,7 +103,6 @@ def to_candidate(found: Mapping[str, Any], score: float) -> Candidate:
         ),
         filename=rest["filename"],
         metadata=rest["metadata"],
-        score=score,
     )
 
 
@@ -116,7 +123,7 @@ def condition(where: Filter) -> dict[str, Any] | None:
     A passage that runs over pages 3 to 4 is on both; one without pages is on none.
     """
     wanted: list[dict[str, Any]] = []
-    if where.document_ids:
+    if where.document_ids is not None:
         wanted.append({"document_id": {"$in": list(where.document_ids)}})
     wanted += [{"tags": {"$in": [tag]}} for tag in _tags(where.metadata)]
     if where.page_from is not None:

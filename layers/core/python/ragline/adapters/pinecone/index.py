@@ -22,7 +22,7 @@ from ragline.adapters.pinecone.documents import (
 from ragline.adapters.pinecone.namespaces import namespace_name, namespaces
 from ragline.adapters.pinecone.search import search
 from ragline.adapters.pinecone.writes import WRITE_SECONDS, Writer
-from ragline.domain.chunks import Candidate, Filter, Row
+from ragline.domain.chunks import Candidate, Filter, Passage, Row
 from ragline.domain.documents import Partition, check_name, is_document_id
 from ragline.domain.errors import ServiceUnavailable
 
@@ -139,6 +139,11 @@ class PineconeIndex:
                 return search(index, self._namespace(partition), clause, limit, where)
         return []
 
+    def passages(self, partition: Partition, candidates: Sequence[Candidate]) -> dict[str, Passage]:
+        """As the legs' own answers had them: Pinecone gives the fields with the rows, and asking
+        again would be a request that tells no more."""
+        return {one.chunk_id: one.hint for one in candidates if isinstance(one.hint, Passage)}
+
     def count(self, partition: Partition, document_id: str | None = None) -> int:
         """As far as Pinecone shows it yet."""
         if document_id is not None:
@@ -147,11 +152,6 @@ class PineconeIndex:
         # Not by describe_namespace: it is rate limited, and a 404 of it would be ambiguous.
         found = namespaces(self._connection, name)
         return next((rows for _, model, rows in found if model == self._fingerprint), 0)
-
-    def partitions(self) -> list[Partition]:
-        found = namespaces(self._connection)
-        mine = (partition for partition, model, _ in found if model == self._fingerprint)
-        return sorted(mine, key=lambda one: (one.tenant, one.collection))
 
     def entries(self, partition: Partition) -> Iterator[tuple[str, int, int]]:
         """Of all that was written before; a request for each 100 rows.

@@ -21,7 +21,7 @@ def search(
     index: Index, namespace: str, clause: Mapping[str, Any], limit: int, where: Filter
 ) -> list[Candidate]:
     """The best rows by one scoring clause, best first; raises what the client raises."""
-    if limit < 1:
+    if limit < 1 or where.lets_nothing_through:
         return []
     ask = partial(
         index.documents.search,

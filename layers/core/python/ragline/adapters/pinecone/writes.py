@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 
 from pinecone.errors import ConflictError
 
@@ -24,7 +24,8 @@ from ragline.domain.errors import LimitExceeded, ServiceUnavailable
 
 WRITERS = 4
 SENDS = 3
-WRITE_SECONDS = 20.0
+WRITE_SECONDS = 10.0
+"""For one attempt, of three: Pinecone that hangs is given up well within the indexer's time."""
 
 
 class Writer:
@@ -44,8 +45,17 @@ class Writer:
             raise mismatch(partition, held, next(iter(lengths - {held})))
         documents = [to_document(row) for row in last]
         self._make(partition)
-        send = partial(self._send, partition, lengths.pop())
-        parts = list(batches(documents))
+        length, parts, failed = lengths.pop(), list(batches(documents)), threading.Event()
+
+        def send(batch: Sequence[Document]) -> None:
+            if failed.is_set():  # all are sent again anyhow, and this one may hang as well
+                return
+            try:
+                self._send(partition, length, batch)
+            except BaseException:
+                failed.set()
+                raise
+
         with ThreadPoolExecutor(min(WRITERS, len(parts))) as pool:
             for _ in pool.map(send, parts):
                 pass
