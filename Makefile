@@ -6,11 +6,13 @@ BIN := $(RAGLINE_ENV)/bin
 UV := $(BIN)/uv
 # Its own environment: SAM pins versions that would hold back ours.
 SAM := $(UV) tool run --from aws-sam-cli==1.170.0 sam
-FUNCTIONS := splitter embedder indexer api dead_letters maintenance
+AUDIT := $(UV) tool run --from pip-audit==2.10.1 pip-audit
+SBOM := $(UV) tool run --from cyclonedx-bom==7.5.0 cyclonedx-py
+FUNCTIONS := splitter embedder indexer api authorizer dead_letters maintenance notifier deliverer sockets
 export AWS_DEFAULT_REGION ?= us-east-1
 export SAM_CLI_TELEMETRY ?= 0
 
-.PHONY: help install model demo up down check test chaos bench bench-peers eval lock build deploy clean
+.PHONY: help install model demo up down check test service-check audit sbom chaos bench bench-peers eval lock build deploy clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -52,6 +54,18 @@ check: .venv/dev ## Format, lint, types, template, locked requirements
 
 test: .venv/dev model ## Unit, integration, contract and end-to-end tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+service-check: .venv/dev model ## Tenants apart, policies enforced, each grant needed, API as documented (docs/security.md)
+	@$(BIN)/python -m tests.service_check
+
+audit: .venv/dev ## Known vulnerabilities of the locked requirements; fails if they cannot be asked about
+	@$(BIN)/python -m tests.service_check.audit $(AUDIT)
+
+sbom: | $(UV) ## What each function is made of, as CycloneDX, in build/sbom
+	@mkdir -p build/sbom
+	@for f in $(FUNCTIONS); do $(SBOM) requirements functions/$$f/requirements.txt --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom/$$f.cdx.json 2>/dev/null || exit; done
+	@$(SBOM) requirements requirements.txt --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom/ragline.cdx.json 2>/dev/null
+	@ls build/sbom
 
 chaos: .venv/dev model ## Kill, replay, reorder and throttle for some minutes; see docs/ledger.md
 	RAGLINE_LIVES=3000 $(BIN)/python -m pytest -q tests/unit/test_interleavings.py

@@ -19,13 +19,19 @@ import uv
 from ragline.embedding.prepare import ensure
 
 ROOT = Path(__file__).parents[1]
-FUNCTIONS = ("splitter", "embedder", "indexer", "api", "dead_letters", "maintenance")
+FUNCTIONS = (
+    "splitter", "embedder", "indexer", "api", "authorizer", "dead_letters", "maintenance",
+    "notifier", "deliverer", "sockets",
+)  # fmt: skip
 
 QUESTIONS: dict[str, dict[str, Any]] = {
     # Events that a function can answer with no more of AWS than ``RuntimeApi`` stands in for.
     "splitter": {"Event": "s3:TestEvent", "Bucket": "documents"},
     "embedder": {"Records": []},
     "indexer": {"Records": []},
+    "notifier": {"Records": []},
+    "deliverer": {"Records": []},
+    "sockets": {"requestContext": {"connectionId": "c1", "routeKey": "$connect"}},
     "dead_letters": {
         "Records": [
             {
@@ -37,6 +43,10 @@ QUESTIONS: dict[str, dict[str, Any]] = {
         ]
     },
     "maintenance": json.loads((ROOT / "events/maintenance.json").read_text()),
+    "authorizer": {
+        **json.loads((ROOT / "events/authorizer.json").read_text()),
+        "headers": {"Authorization": "Bearer no-token"},
+    },
 }
 
 

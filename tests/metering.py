@@ -184,6 +184,8 @@ def _kind(key: Item) -> str:
     pk, sk = key["PK"]["S"], key["SK"]["S"]
     if sk == "META":
         return "documents" if "#DOC#" in pk else "collections"
+    if sk in {"LIMITS", "TOTALS"}:
+        return "totals"
     return {"CHUNK": "chunks", "RANGE": "ranges", "FAILURE": "failures", "CLAIM": "claims"}[
         sk.partition("#")[0]
     ]

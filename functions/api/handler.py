@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import single_metric
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
 from ragline import wiring
 from ragline.api.app import create_app
-from ragline.telemetry import logger, metrics, observed
+from ragline.meter import meter
+from ragline.metrics import EMPTY_LEG, QUERIES, QUERY_STAGES, REQUESTS, SERVER_ERRORS
+from ragline.telemetry import logger, measure, observed
 from ragline.usecases.search import SearchResult
 
 
 def count_query(result: SearchResult) -> None:
-    """``QueryTotal`` and the time of each stage; ``EmptyLeg`` by leg, of those that found nothing.
+    """The time of each stage; the legs that found nothing.
 
     A query without a keyword that the index holds is the commonest reason for an empty leg.
     """
-    metrics.add_metric("Queries", MetricUnit.Count, 1)
+    measure(QUERIES, 1)
     for stage, milliseconds in result.timings_ms.items():
-        metrics.add_metric(f"Query{stage.capitalize()}", MetricUnit.Milliseconds, milliseconds)
+        measure(QUERY_STAGES[stage], milliseconds)
     for leg, candidates in result.legs.items():
         if not candidates:
-            with single_metric("EmptyLeg", MetricUnit.Count, 1) as empty:
-                empty.add_dimension("leg", leg)
+            measure(EMPTY_LEG, 1, leg)
 
 
 asgi = Mangum(
@@ -37,12 +37,20 @@ asgi = Mangum(
 )
 
 
+def _count_for(event: Mapping[str, Any]) -> None:
+    told = event["requestContext"].get("authorizer") or {}
+    if tenant := told.get("tenant"):  # else it is an open route
+        meter().works_for(str(tenant))
+
+
 @observed
 def lambda_handler(event: dict[str, Any], context: Any) -> Any:
     request = APIGatewayProxyEvent(event)
+    _count_for(event)
     response = asgi(event, context)
-    status = response["statusCode"]
-    logger.info("request", method=request.http_method, route=request.resource, status=status)
-    metrics.add_metric("Requests", MetricUnit.Count, 1)
-    metrics.add_metric("ServerErrors", MetricUnit.Count, int(status >= 500))
+    status, trace_id = response["statusCode"], response["headers"].get("x-trace-id")
+    method, route = request.http_method, request.resource
+    logger.info("request", method=method, route=route, status=status, trace_id=trace_id)
+    measure(REQUESTS, 1)
+    measure(SERVER_ERRORS, int(status >= 500))
     return response

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
     EventType,
@@ -14,7 +13,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ragline import wiring
-from ragline.telemetry import logger, metrics, observed
+from ragline.metrics import DEAD_LETTERS
+from ragline.telemetry import logger, measure, observed
 from ragline.usecases import dead_letters
 
 SOURCES = {
@@ -29,7 +29,7 @@ SOURCES = {
 @observed
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    metrics.add_metric("DeadLetters", MetricUnit.Count, len(event["Records"]))
+    measure(DEAD_LETTERS, len(event["Records"]))
     return process_partial_response(event, _record, processor, context)
 
 

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote_plus
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import S3Event, SQSEvent
 from aws_lambda_powertools.utilities.data_classes.s3_event import S3EventRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -17,8 +16,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from ragline import batches, wiring
 from ragline.domain.errors import MalformedMessage, OutOfTime, Throttled
 from ragline.domain.messages import PageRange, PageWork, Uploaded, read_page_work
+from ragline.meter import meter
+from ragline.metrics import OBJECTS, PAGE_WORK
 from ragline.settings import settings
-from ragline.telemetry import logger, metrics, observed
+from ragline.telemetry import logger, measure, new_trace, observed
 from ragline.usecases.remove import is_removal, remove_upload
 from ragline.usecases.split import split_range, split_upload
 
@@ -27,13 +28,9 @@ from ragline.usecases.split import split_range, split_upload
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
     records = event.get("Records", [])  # an s3:TestEvent has none
     if records and records[0]["eventSource"] == "aws:sqs":
+        url = settings().pages_queue_url
         return batches.work(
-            SQSEvent(event),
-            context,
-            source="pages",
-            queue_url=settings().pages_queue_url,
-            read=read_page_work,
-            do=_pages,
+            SQSEvent(event), context, source="pages", queue_url=url, read=read_page_work, do=_pages
         )
     for record in S3Event({"Records": records}).records:
         _object(record, batches.deadline(context))
@@ -41,9 +38,11 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
 
 def _object(record: S3EventRecord, deadline: float) -> None:
-    metrics.add_metric("Objects", MetricUnit.Count, 1)
+    measure(OBJECTS, 1)
     item = record.s3.get_object
-    upload = Uploaded(key=unquote_plus(item.key), sequencer=item.sequencer, etag=item.etag)
+    key, order = unquote_plus(item.key), item.sequencer
+    upload = Uploaded(trace_id=new_trace(), key=key, sequencer=order, etag=item.etag)
+    meter().works_for_upload(key)
     try:
         removal = is_removal(record.event_name)
         outcome = _remove(upload) if removal else _created(upload, item.get("size"), deadline)
@@ -71,6 +70,7 @@ def _created(upload: Uploaded, size: int | None, deadline: float) -> str:
 def _pages(work: Sequence[PageWork], deadline: float) -> dict[int, Exception]:
     failed: dict[int, Exception] = {}
     for position, message in enumerate(work):
+        meter().works_for_upload(message.upload_key)
         try:
             outcome = _split(message, deadline)
             logger.info("pages", work=message.model_dump(exclude_defaults=True), outcome=outcome)
@@ -78,7 +78,7 @@ def _pages(work: Sequence[PageWork], deadline: float) -> dict[int, Exception]:
             logger.error("object refused", reason=str(error))
         except Exception as error:
             failed[position] = error
-    metrics.add_metric("PageRanges", MetricUnit.Count, len(work))
+    measure(PAGE_WORK, len(work))
     return failed
 
 
@@ -88,7 +88,8 @@ def _split(work: PageWork, deadline: float, size: int | None = None) -> str:
     if isinstance(work, PageRange):
         split = partial(split_range, work)
     else:
-        split = partial(split_upload, work.key, work.sequencer, etag=work.etag, size=size)
+        key, order, etag = work.key, work.sequencer, work.etag
+        split = partial(split_upload, key, order, etag=etag, size=size, trace_id=work.trace_id)
     return split(
         ledger=wiring.ledger(),
         objects=wiring.objects(),

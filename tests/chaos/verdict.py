@@ -122,7 +122,7 @@ def _rows(
     """The index holds the live generations' rows, each once, and no others."""
     ids = {script.document_id for script in scripts}
     rows: Counter[str] = Counter()
-    for partition in chaos.index.partitions():
+    for partition in chaos.indexes.partitions():
         for entry, times in Counter(chaos.index.entries(partition)).items():
             document_id, generation, ordinal = entry
             if document_id not in ids:

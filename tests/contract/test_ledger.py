@@ -768,3 +768,34 @@ def test_an_endless_message_is_cut(ledger: Ledger) -> None:
     assert ended.reason is not None
     assert len(ended.reason.message) == MAX_MESSAGE
     assert len(ledger.failures("acme", "d1")[0].reason.message) == MAX_MESSAGE
+
+
+# What a caller says that it knows
+
+
+def test_a_generation_begins_from_what_the_caller_read_or_from_what_is_there(
+    ledger: Ledger,
+) -> None:
+    awaited = ledger.create(new(size=7, metadata={"a": 1}))
+    first = ledger.begin(new(), "01", "p1", known=awaited)
+    assert first == known(ledger, awaited)
+    assert first is not None and (first.generation, first.metadata) == (1, {"a": 1})
+    stale = ledger.begin(new(), "02", "p1", known=awaited)  # it moved on since it was read
+    assert stale == known(ledger, awaited) and stale is not None and stale.generation == 2
+    assert ledger.begin(new(), "01", "p1", known=stale) is None
+    ledger.delete("acme", "d1")
+    assert ledger.begin(new(), "03", "p1", known=stale) is None, "it was deleted since"
+    assert known(ledger, awaited).status is Status.DELETED
+
+
+def test_a_document_ends_by_what_the_caller_knows_only_if_it_is_so(ledger: Ledger) -> None:
+    document = split(ledger, 2)
+    before = known(ledger, document)
+    all_done = replace(before, progress=replace(before.progress, indexed=2))
+    ledger.record_chunks(document, [0], ChunkState.INDEXED)
+    assert ledger.settle("acme", "d1", 1, known=all_done) is None
+    assert known(ledger, document).status is Status.PROCESSING
+    ledger.record_chunks(document, [1], ChunkState.FAILED, WORSE)
+    ended = ledger.settle("acme", "d1", 1, known=all_done)  # one of them failed instead
+    assert ended is not None and (ended.status, ended.reason) == (Status.PARTIAL, WORSE)
+    assert ledger.settle("acme", "d1", 1, known=all_done) is None

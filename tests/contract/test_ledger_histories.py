@@ -19,13 +19,14 @@ from ragline.domain.errors import WriteConflict
 from ragline.domain.keys import normal_sequencer
 from ragline.domain.ledger import Audit, ChunkState, NewDocument, Work
 from ragline.domain.lifecycle import TROUBLED
+from ragline.domain.tenants import Holdings, held_by
 from ragline.ports import Ledger
 from tests.contract import aws
 from tests.contract.ledgers import BAD, WORSE, Clock, audits, dropped, fresh_dynamo, new, tamper
 
 pytestmark = pytest.mark.disable_socket
 
-REGISTERED, DROPPED = new(), dropped()
+REGISTERED, DROPPED = new(size=7), dropped()
 RANGES = ([3, 1], [0], [2], [0, 2], [1])
 
 
@@ -55,8 +56,11 @@ class History:
     def step(self, act: Callable[[History, int, int], bool], at: int, bits: int) -> None:
         before = self.now
         may_revive = act(self, at, bits)
-        for told in self.ledger.audit():
-            self.check(before, told, may_revive)
+        told = list(self.ledger.audit())
+        for one in told:
+            self.check(before, one, may_revive)
+        held = sum((held_by(one.document) for one in told), Holdings())
+        assert self.ledger.tenant("acme").holds == held
 
     @property
     def now(self) -> Document | None:
@@ -82,6 +86,9 @@ class History:
             counted = told.work.get(now.generation, Work()).counts()
             assert {name: getattr(now.progress, name) for name in counted} == counted
             assert now.generation > self.buried
+            kept = {now.generation, now.live_generation} - {0}
+            cut = sum(sum(told.work.get(one, Work()).ranges.values()) for one in kept)
+            assert held_by(now) == Holdings(1, now.size, cut)
         assert not now.live_generation or now.live_generation > self.buried
         if before is None:
             return
@@ -257,6 +264,7 @@ class History:
         if now and now.wants(now.generation):
             self.ledger.recount(now)
             assert self.now == now
+        assert self.ledger.recount_tenant("acme")
         return False
 
 

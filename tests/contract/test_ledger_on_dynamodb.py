@@ -53,7 +53,8 @@ def test_a_busy_transaction_is_tried_again_and_given_up_in_the_end(
     document = split(ledger, 1)
     assert finish(ledger, document, 1).status is Status.INDEXED
     hopeless = flaky("transact_write_items", 99, cancelled("None", code))
-    document = begun(hopeless)
+    with pytest.raises(error):
+        begun(hopeless)
     with pytest.raises(error):
         hopeless.record_chunks(document, [0], ChunkState.INDEXED)
     with pytest.raises(error):
@@ -256,7 +257,7 @@ def test_items_left_undeleted_are_asked_for_again() -> None:
     hopeless = flaky("batch_write_item", 99, nothing)
     kept = split(hopeless, 2)
     hopeless.delete("acme", "d1")
-    with pytest.raises(Throttled, match="undeleted"):
+    with pytest.raises(Throttled, match="unwritten"):
         hopeless.forget("acme", "d1", 2)
     assert [one.removal_pending for one in hopeless.audit()] == [True]
     assert hopeless.work(kept) == Work({0: 2})
@@ -411,3 +412,43 @@ def test_only_documents_with_a_lease_are_in_the_index_by_status() -> None:
     assert waiting() == []
     ledger.retry(known(ledger, new("d2")))
     assert waiting() == ["STATUS#splitting"]
+
+
+def test_what_the_caller_knows_is_not_read_and_leaves_the_same_item(clock: Clock) -> None:
+    client = Told(aws.client("dynamodb"))
+    ledger = fresh_dynamo(client, clock=clock)
+
+    def end(name: str, generation: int, knowing: bool) -> Any:
+        ledger.record_whole(begun(ledger, new(name), f"{generation:02}"), 1, 0)
+        before = known(ledger, new(name))
+        ledger.record_chunks(before, [0], ChunkState.INDEXED)
+        then = replace(before, progress=replace(before.progress, indexed=1))
+        client.calls.clear()
+        ended = ledger.settle("acme", name, generation, known=then if knowing else None)
+        assert ended is not None and ended.live_generation == generation
+        assert ("get_item" in client.calls) is not knowing
+        item = ledger._table.get(f"TENANT#acme#DOC#{name}", "META")
+        assert item is not None
+        return item
+
+    for generation in (1, 2):  # the second holds a lease, until the first is cleared away
+        told, read = end("told", generation, knowing=True), end("read", generation, knowing=False)
+        assert told.keys() == read.keys()
+        assert differing(told, read) <= {"PK", "document_id", "upload_key", "GSI1SK", "GSI2SK"} | {
+            "created_at", "updated_at", "lease_until", "timings"
+        }  # fmt: skip
+        assert "repairs" not in told
+
+
+def test_beginning_what_was_read_reads_nothing() -> None:
+    client = Told(aws.client("dynamodb"))
+    ledger = fresh_dynamo(client)
+    awaited = ledger.create(new(size=7))
+    client.calls.clear()
+    begun_then = ledger.begin(new(), "01", "p1", known=awaited)
+    assert "get_item" not in client.calls
+    assert begun_then == known(ledger, awaited)
+
+
+def differing(one: dict[str, Any], other: dict[str, Any]) -> set[str]:
+    return {name for name in one if one[name] != other[name]}

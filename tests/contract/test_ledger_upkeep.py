@@ -536,3 +536,13 @@ def test_records_are_equal_however_they_are_kept(ledger: Ledger, clock: Clock) -
         known(ledger, started),
         lease_until=later(known(ledger, started).updated_at, WORK_LEASE),
     )
+
+
+def test_a_recount_gives_a_document_that_awaits_its_upload_no_counts_of_a_deleted_one(
+    ledger: Ledger,
+) -> None:
+    document = split(ledger, 3)
+    ledger.delete("acme", "d1")
+    ledger.create(new())
+    ledger.recount(document)
+    assert known(ledger, document).progress == Progress()

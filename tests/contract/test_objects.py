@@ -89,6 +89,17 @@ def test_more_keys_than_a_request_takes_are_listed_and_deleted(objects: Objects)
     assert list(objects.list("")) == ["man"]
 
 
+def test_a_listing_begins_where_it_is_told_to_and_folders_are_told_once(objects: Objects) -> None:
+    for key in ("a/x/1", "a/x/2", "a/y/1", "a/y.z/1", "a/top", "b/x/1"):
+        objects.put(key, b"")
+    assert list(objects.list("a/", since="a/x/2")) == ["a/x/2", "a/y.z/1", "a/y/1"]
+    assert list(objects.list("a/", since="a/y/")) == ["a/y/1"]
+    assert list(objects.list("a/", since="b")) == []
+    assert list(objects.list("b/", since="a")) == ["b/x/1"]
+    assert list(objects.folders("a/")) == ["a/x/", "a/y.z/", "a/y/"]
+    assert list(objects.folders("c/")) == []
+
+
 def presigned(client: Any) -> tuple[str, dict[str, str], str]:
     data = b"exactly these"
     url, headers = S3Objects(BUCKET, client=client).presign_put(

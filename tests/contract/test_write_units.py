@@ -36,8 +36,9 @@ def test_a_document_of_one_chunk_costs_what_each_of_its_writes_does() -> None:
     assert dict(first_ingest(1).writes) == {
         "collections": 1,
         "claims": 2,  # the API's, and the splitter's, which is refused: it holds these bytes
-        "documents": 3,  # created, begun, settled
-        "indexes": 9,  # in both; by status it moves twice, once in a transaction; then it leaves
+        "documents": 4,  # created in a transaction; begun, settled
+        "indexes": 11,  # in both, as above; by status it moves twice, once so; then it leaves
+        "totals": 4,  # of its tenant: with its creation, and with the count of its chunks
         "counts": 6,
         "ranges": 2,
         "chunks": 4,

@@ -21,6 +21,7 @@ from ragline.embedding.model import Precision
 from ragline.embedding.prepare import ensure
 from ragline.local import aws, cloud, deploy
 from tests.deployed import api_address
+from tests.issuer import AUDIENCE
 from tests.ports import free_port
 
 if TYPE_CHECKING:
@@ -257,9 +258,17 @@ def until(check: Callable[[], T], what: Callable[[], str] | str, seconds: float 
     return answer
 
 
-def deployed(endpoint_url: str, precision: Precision = "int8") -> dict[str, str]:
+def deployed(
+    endpoint_url: str, precision: Precision = "int8", *, issuer: str = ""
+) -> dict[str, str]:
     """Deploy the template; its outputs. Models of two precisions are two models."""
-    parameters = {"ModelDir": str(ensure(precision)), "EmbedderConcurrency": "2"}
+    parameters = {
+        "ModelDir": str(ensure(precision)),
+        "EmbedderConcurrency": "2",
+        "WebhookAllow": "127.0.0.0/8",
+        "JwtIssuer": issuer,
+        "JwtAudience": AUDIENCE if issuer else "",
+    }
     return deploy.deploy(
         endpoint_url, ROOT / "template.yaml", stack=NAME, parameters=parameters, say=print
     )

@@ -120,7 +120,7 @@ def test_a_misspelt_query_parameter_is_refused(stack: Stack, route: str) -> None
     assert_problem(answer, 400, "invalid_request")
 
 
-def test_without_the_right_api_key_everything_but_health_is_a_403(stack: Stack) -> None:
+def test_without_the_right_api_key_everything_but_health_is_a_401(stack: Stack) -> None:
     wrong = {"x-api-key": "wrong"}
     for headers in ({}, wrong):
         for method, path in (
@@ -131,7 +131,7 @@ def test_without_the_right_api_key_everything_but_health_is_a_403(stack: Stack) 
             ("GET", "/api/v2/info"),
         ):
             answer = stack.anyone.request(method, stack.api_url + path, headers=headers)
-            assert answer.status_code == 403, (method, path, answer.text)
+            assert answer.status_code == 401, (method, path, answer.text)
     assert stack.anyone.get(f"{stack.api_url}/health").json() == {"status": "ok"}
 
 

@@ -39,7 +39,7 @@ from ragline.domain.times import utc_now
 from ragline.local.template import load
 from ragline.ports import Indexes, VectorIndex
 from ragline.settings import settings
-from ragline.usecases import documents, parts
+from ragline.usecases import documents, embed, parts
 from tests.contract.aws import REGION, client, in_process_aws, make_queue, make_table
 from tests.faults.injection import Call, Faults, Killed, Mode
 from tests.faults.model import Model
@@ -439,7 +439,10 @@ class Cloud:
 
 @contextmanager
 def deployed(
-    faults: Faults, disorder: Disorder | None = None, indexes: Indexes | None = None
+    faults: Faults,
+    disorder: Disorder | None = None,
+    indexes: Indexes | None = None,
+    at_once: int = 1,
 ) -> Iterator[Cloud]:
     """The stack of template.yaml, its functions wired to moto; the index and model are fakes."""
     with in_process_aws(), pytest.MonkeyPatch.context() as patch:
@@ -462,6 +465,8 @@ def deployed(
         }
         for name, value in environment.items():
             patch.setenv(name, value)
+        # One after the other, so that a run can be repeated: its n-th call is the same one.
+        patch.setattr(embed, "AT_ONCE", at_once)
         # Nobody reads the stream here, and moto would copy it for each transaction.
         get_backend("dynamodb")[_ACCOUNT][REGION].tables["ledger"].stream_shard = None
         watched = WatchedIndexes(indexes or MemoryIndexes(), faults)

@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -93,16 +94,18 @@ class Faults:
         self.stalled = threading.Event()
         self.resume = threading.Event()
         self.after_each: Callable[[Call], None] = lambda call: None
-        self._watching = threading.local()
+        # Follows the work into threads that run in a copy of its context.
+        self._watching: ContextVar[bool] = ContextVar("watching", default=False)
+        self._counting = threading.Lock()
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """The calls of this thread count inside."""
-        self._watching.on = True
+        """The calls of this thread, and of those that work for it, count inside."""
+        before = self._watching.set(True)
         try:
             yield
         finally:
-            self._watching.on = False
+            self._watching.reset(before)
 
     @property
     def pending(self) -> bool:
@@ -111,10 +114,11 @@ class Faults:
 
     def through(self, call: Call, do: Do) -> Any:
         """Make the call, or what becomes of it."""
-        if not (self.armed and getattr(self._watching, "on", False)):
+        if not (self.armed and self._watching.get()):
             return do(call.params)
-        self.calls.append(call)
-        mode = self._now(call)
+        with self._counting:
+            self.calls.append(call)
+            mode = self._now(call)
         answer = do(call.params) if mode is None else _HAPPENS[mode](self, call, do)
         with self.aside():
             self.after_each(call)
@@ -137,11 +141,11 @@ class Faults:
     @contextmanager
     def aside(self) -> Iterator[None]:
         """The calls of this thread do not count inside."""
-        was, self._watching.on = getattr(self._watching, "on", False), False
+        before = self._watching.set(False)
         try:
             yield
         finally:
-            self._watching.on = was
+            self._watching.reset(before)
 
 
 class Storm(Faults):

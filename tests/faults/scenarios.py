@@ -42,6 +42,11 @@ def upload(world: World) -> None:
     world.upload("doc", story("amber"))
 
 
+def upload_several(world: World) -> None:
+    for name, marker in {"one": "amber", "two": "cobalt", "three": "scarlet"}.items():
+        world.upload(name, story(marker))
+
+
 def upload_of_ranges(world: World) -> None:
     world.upload("doc", leaflet("amber"))
 
@@ -144,4 +149,5 @@ SCENARIOS: dict[str, Callable[[World], None]] = {
     "retry": retry,
     "twins": twins,
     "twins_without_checksums": twins_without_checksums,
+    "upload_several": upload_several,
 }

@@ -58,14 +58,15 @@ def storms(scenario: str, seeds: range) -> Iterator[Run]:
     return (Run(scenario, STORM, seed) for seed in seeds)
 
 
-def outcome(run: Run, indexes: Indexes | None = None) -> list[str]:
-    """What was wrong in the run; nothing, if all is well."""
+def outcome(run: Run, indexes: Indexes | None = None, at_once: int = 1) -> list[str]:
+    """What was wrong in the run; nothing, if all is well. With ``at_once`` above 1 calls overlap,
+    and no two runs are quite alike."""
     chance = random.Random(str(run))
     storm = run.mode == STORM
     faults = Storm(chance) if storm else Faults(Mode(run.mode), run.at)
     disorder = Disorder(chance) if storm else None
     try:
-        with world(faults, disorder, indexes) as one:
+        with world(faults, disorder, indexes, at_once) as one:
             one.probe = lambda: list(oracle.at_any_time(one))
             SCENARIOS[run.scenario](one)
             one.rest()

@@ -15,7 +15,7 @@ from ragline import wiring
 from ragline.adapters.lance.index import LanceIndexes
 from ragline.domain.chunks import Filter, Row
 from tests.faults import oracle
-from tests.faults.injection import Call
+from tests.faults.injection import Call, Mode, applies
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.sweep import Run, calls, outcome, runs, storms
 from tests.faults.world import SHELF, world
@@ -36,6 +36,19 @@ def test_whatever_goes_wrong_in_a_storm_is_told_and_can_be_mended(scenario: str)
         assert outcome(run) == [], f"python -m tests.faults {run}"
 
 
+@pytest.mark.parametrize("mode", ["kill_before", "kill_after", "lost_answer", "throttle"])
+def test_documents_that_are_embedded_side_by_side_come_right_as_well(mode: str) -> None:
+    writes = [
+        at
+        for at, call in enumerate(calls("upload_several"), start=1)
+        if applies(Mode(mode), call) and call.operation in {"PutObject", "TransactWriteItems"}
+    ]
+    run = Run("upload_several", mode, random.Random(mode).choice(writes[len(writes) // 2 :]))
+    assert outcome(run, at_once=2) == []
+    for storm in storms("upload_several", range(1)):
+        assert outcome(storm, at_once=2) == []
+
+
 @pytest.mark.parametrize("mode", ["kill_after", "lost_answer"])
 @pytest.mark.parametrize("scenario", ["replace", "delete"])
 def test_a_real_index_holds_no_row_too_many_or_too_few(
@@ -52,9 +65,10 @@ def test_the_oracle_sees_a_row_that_is_missing_and_one_that_is_left() -> None:
         one.rest()
         assert list(oracle.mended(one)) == []
         rows = one.cloud.index.dense(SHELF, wiring.embedder().embed(["amber"])[0], 1, Filter())
+        [held] = one.cloud.index.passages(SHELF, rows).values()
         one.cloud.index.delete(SHELF, "doc")
         assert len(list(oracle.mended(one))) >= 3
-        left = Row("gone", 1, rows[0].chunk, "gone.md", wiring.embedder().embed(["amber"])[0])
+        left = Row("gone", 1, held.chunk, "gone.md", wiring.embedder().embed(["amber"])[0])
         one.cloud.index.upsert(SHELF, [left])
         assert "rows of gone, which nobody uploaded" in list(oracle.mended(one))
 

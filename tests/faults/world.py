@@ -196,9 +196,9 @@ class World:
             ledger=wiring.ledger(),
         )
         return {
-            hit.candidate.chunk.text
+            hit.passage.chunk.text
             for hit in found.hits
-            if hit.candidate.document_id == document_id
+            if hit.passage.document_id == document_id
         }
 
     @contextmanager
@@ -273,8 +273,10 @@ def world(
     faults: Faults | None = None,
     disorder: Disorder | None = None,
     indexes: Indexes | None = None,
+    at_once: int = 1,
 ) -> Iterator[World]:
-    with deployed(faults or Faults(), disorder, indexes) as cloud:
+    """``at_once``: the documents of a batch that the embedder has under way."""
+    with deployed(faults or Faults(), disorder, indexes, at_once) as cloud:
         yield World(cloud)
 
 

@@ -16,7 +16,12 @@ from tests.function_runtime import FUNCTIONS, RuntimeApi, install, question, sta
 
 ROOT = Path(__file__).parents[2]
 # With the model layer?
-ZIP_FUNCTIONS = {"splitter": True, "embedder": True, "dead_letters": False, "maintenance": False}
+ZIP_FUNCTIONS = {
+    "splitter": True, "embedder": True, "authorizer": False, "dead_letters": False,
+    "maintenance": False, "notifier": False, "deliverer": False, "sockets": False,
+}  # fmt: skip
+ISSUER = {"JWT_ISSUER": "https://issuer.example", "JWT_AUDIENCE": "ragline"}
+"""With it the authoriser reads tokens, and so needs what it reads them with."""
 LIMIT = 250 * 1024 * 1024
 """Unzipped bytes of a zip function and its layers.
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
@@ -37,16 +42,24 @@ def test_a_function_answers_under_the_real_runtime_client_with_only_its_own_requ
 ) -> None:
     name = next(name for name in FUNCTIONS if package.name.startswith(name))
     with RuntimeApi(question(name)) as runtime:
-        process = start(package, runtime, tmp_path)
+        process = start(package, runtime, tmp_path, ISSUER)
         try:
             answered = runtime.wait(process)
         finally:
             process.kill()
             said = process.communicate()[1]
     assert answered, said
+    if name == "authorizer":  # of this very answer the gateway makes a 401
+        assert runtime.path.endswith("/error"), runtime.body
+        assert runtime.body["errorMessage"] == "Unauthorized"
+        return
     assert runtime.path.endswith("/response"), runtime.body
     if name == "api":
         assert runtime.body["statusCode"] == 200
+    elif name == "sockets":  # no authoriser said whose the connection is
+        assert runtime.body == {"statusCode": 401}
+    elif name == "notifier":
+        assert runtime.body is None
     elif name == "maintenance":
         assert runtime.body == dict.fromkeys(Verdict, 0)
     elif name != "splitter":

@@ -13,6 +13,7 @@ import pytest
 
 from ragline import batches, telemetry, wiring
 from ragline.adapters.dynamodb.ledger import DynamoLedger
+from ragline.adapters.dynamodb.usage import DynamoUsageBook
 from ragline.adapters.memory_index import MemoryIndexes
 from ragline.domain.documents import Status
 from ragline.domain.errors import OutOfTime, ServiceUnavailable, Throttled
@@ -20,7 +21,9 @@ from ragline.domain.ledger import NewDocument
 from ragline.domain.lifecycle import WORK_LEASE
 from ragline.domain.messages import Optimize, Uploaded, read_index_op, read_page_work, read_part
 from ragline.domain.times import utc_now
+from ragline.domain.usage import month_of
 from ragline.embedding.hashing import HashEmbedder
+from ragline.meter import meter
 from ragline.settings import settings
 from ragline.usecases.reconcile import Verdict
 from ragline.usecases.tidy import MANY_FILES
@@ -72,6 +75,8 @@ def forget() -> None:
     settings.cache_clear()
     for built in (wiring.client, wiring.ledger, wiring.objects, wiring.queues, wiring.limits):
         built.cache_clear()
+    wiring.usage_book.cache_clear()
+    meter.cache_clear()
     batches.breaker.cache_clear()
 
 
@@ -254,8 +259,9 @@ def test_an_upload_that_meets_a_throttled_service_is_put_off_not_left_to_two_ret
     pages = take(settings().pages_queue_url, "splitter_pages")
     item = created["Records"][0]["s3"]["object"]
     (record,) = pages["Records"]
-    assert read_page_work(record["body"]) == Uploaded(
-        key=KEY, sequencer=item["sequencer"], etag=item["eTag"]
+    again = read_page_work(record["body"])
+    assert again == Uploaded(
+        trace_id=again.trace_id, key=KEY, sequencer=item["sequencer"], etag=item["eTag"]
     )
     assert handle("splitter", pages) == {"batchItemFailures": []}
     (part,) = waiting(settings().chunks_queue_url)
@@ -433,3 +439,46 @@ def test_what_a_handler_logs_never_holds_the_text_of_a_document(
     said = lines.getvalue() + captured.out + captured.err
     assert DOCUMENT in said
     assert "vault" not in said
+
+
+def test_what_a_document_used_is_in_its_tenants_book(
+    aws: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("USAGE_WRITE_MILLISECONDS", "0")
+    forget()
+    handle("splitter", upload(), named("splitter"))
+    handle("embedder", take(settings().chunks_queue_url, "embedder"), named("embedder"))
+    handle("indexer", take(settings().index_ops_queue_url, "indexer"), named("indexer"))
+    used = {one.function: one for one in wiring.usage_book().of("default", month_of(utc_now()))}
+    assert set(used) == {"splitter", "embedder", "indexer"}
+    assert all(one["invocations"] == 1 and one["milliseconds"] > 0 for one in used.values())
+    assert used["embedder"]["chunks"] == 1
+    # the part, and the vectors
+    assert (used["embedder"]["s3_reads"], used["embedder"]["s3_writes"]) == (1, 1)
+    assert used["embedder"]["sqs_requests"] == 2 + 1  # its message brought, and one sent
+    assert used["splitter"]["dynamodb_write_units"] > 0
+    assert used["indexer"]["sqs_fifo_requests"] == 2
+
+
+def test_nothing_is_counted_where_the_setting_says_so(
+    aws: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEASURE_USAGE", "false")
+    forget()
+    handle("splitter", upload(), named("splitter"))
+    assert wiring.usage_book().of("default", month_of(utc_now())) == []
+
+
+def test_use_that_cannot_be_kept_fails_nothing(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ServiceUnavailable("no table")
+
+    monkeypatch.setattr(DynamoUsageBook, "add", broken)
+    handle("splitter", upload(), named("splitter"))
+    document = wiring.ledger().get("default", DOCUMENT)
+    assert document is not None
+    assert document.status is Status.PROCESSING
+
+
+def named(function: str) -> SimpleNamespace:
+    return SimpleNamespace(**{**vars(CONTEXT), "function_name": f"ragline-dev-{function}"})

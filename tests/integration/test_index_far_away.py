@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from ragline.adapters.lance import upkeep as lance_upkeep
 from ragline.adapters.lance.files import S3Files
 from ragline.adapters.lance.index import LanceIndex, LanceIndexes, storage_options
 from ragline.adapters.lance.replica import Replica
+from ragline.domain.chunks import Candidate
 from ragline.ports import VectorIndex
 from tests.contract.test_vector_index import ACME, ALL, VectorIndexContract, X, row, seen
 from tests.slow_s3 import BUCKET, Meter, slow_s3
@@ -79,6 +81,34 @@ def test_a_leg_asks_once_whether_there_is_a_newer_version(opened: Open, meter: M
     assert requests(meter, lambda: writer.bm25(ACME, "fox", 9, ALL))["LIST"] == 1
     seen(reader, ALL)
     assert requests(meter, lambda: seen(reader, ALL)) == {"LIST": 2}
+
+
+def test_texts_are_read_of_the_passages_that_are_asked_for_only(opened: Open, meter: Meter) -> None:
+    writer, reader = opened(), opened(replica=True)
+    chance, size = random.Random(1), 20_000  # what cannot be packed small lies far apart
+    rows = [row(ordinal=n, text=f"fox {chance.randbytes(size).hex()}") for n in range(100)]
+    writer.upsert(ACME, rows)
+    writer._tables.run(ACME, lance_upkeep.fold)
+    found = seen_once(writer)
+
+    def read(ask: Callable[[], object]) -> Counter[str]:
+        meter.reset()
+        ask()
+        return meter.read()
+
+    assert read(lambda: seen_once(writer))["BYTES"] < size
+    some = read(lambda: writer.passages(ACME, found[:5]))
+    every = read(lambda: writer.passages(ACME, found))
+    assert 5 * size < some["BYTES"] < 20 * size < 100 * size < every["BYTES"]
+    assert some["LIST"] == every["LIST"] == 0
+    seen_once(reader)
+    assert requests(meter, lambda: reader.passages(ACME, found)) == {}
+
+
+def seen_once(index: LanceIndex) -> list[Candidate]:
+    """What either leg finds, each row once."""
+    found = index.dense(ACME, X, 100, ALL) + index.bm25(ACME, "fox", 100, ALL)
+    return list({one.chunk_id: one for one in found}.values())
 
 
 def test_a_commit_is_seen_by_the_next_query_of_another_reader(opened: Open) -> None:

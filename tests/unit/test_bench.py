@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ragline.adapters.lance import upkeep
 from ragline.adapters.lance.index import LanceIndexes
-from ragline.adapters.memory import MemoryLedger
 from tests.bench import __main__ as bench
-from tests.bench import growth, queries
-from tests.bench.corpus import PARTITION, Corpus
+from tests.bench import growth, kept, queries
+from tests.bench.corpus import PARTITION, AllLive, Corpus
 from tests.bench.figures import Figure, Line, Note, Plan, Skipped, percentile
 from tests.bench.output import BEGIN, END
 
@@ -108,9 +108,37 @@ def test_an_indexer_batch_is_applied_and_timed(tmp_path: Path) -> None:
 
 
 def test_a_collection_that_was_filled_answers_every_query(tmp_path: Path) -> None:
-    index, ledger, rows = LanceIndexes(str(tmp_path)).of("bench"), MemoryLedger(), corpus(20)
-    queries.fill(index, ledger, rows, 0, 90)
-    queries.fill(index, ledger, rows, 90, 130)
+    index, ledger, rows = LanceIndexes(str(tmp_path)).of("bench"), AllLive(), corpus(20)
+    queries.fill(index, rows, 0, 90)
+    queries.fill(index, rows, 90, 130)
     assert index.count(PARTITION) == 130
+    handle = index._tables.kept(PARTITION)
+    assert handle is not None
+    assert handle.table.index_stats(upkeep.TEXT_INDEX).num_unindexed_rows == 0
     asked = queries.Asked(["first row"], rows.rows(0, 1)[0].vector[None])
     assert len(queries.ask(index, ledger, asked)) == 1
+
+
+def test_a_large_index_is_built_once_and_anew_when_it_would_be_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(Plan, "model", Path("int8"))
+    monkeypatch.setattr(kept, "FROM_ROWS", 100)
+    root = kept.root(Plan(tmp_path), 100)
+    assert isinstance(queries._built(root, corpus(20), 0, 100), Figure)
+    again = queries._built(root, corpus(20), 0, 100)
+    assert isinstance(again, Note)
+    assert str(root) in again.text
+    other = kept.root(Plan(tmp_path, real=7), 100)
+    assert isinstance(queries._built(other, corpus(20), 0, 100), Figure)
+    assert (root.exists(), kept.is_built(other)) == (False, True)
+
+
+def test_a_large_index_that_has_no_room_says_what_is_lacking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert kept.lacks(tmp_path / "bench" / "9-x", 9) == ""
+    monkeypatch.setattr(kept, "_memory", lambda: 2_000_000_000)
+    said = kept.lacks(tmp_path / "bench" / "1000000-x", 1_000_000)
+    assert "3.0 GB of memory, and 2.0 GB are free" in said

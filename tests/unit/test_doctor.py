@@ -10,6 +10,7 @@ import pytest
 from ragline.domain.documents import Document, Partition, Progress, Reason, Status
 from ragline.domain.keys import parse_stored_key, upload_key
 from ragline.domain.ledger import ChunkState, NewDocument
+from ragline.domain.tenants import Holdings
 from ragline.embedding.hashing import HashEmbedder
 from ragline.usecases.doctor import Kind, Report
 from ragline.usecases.parts import read_vectors
@@ -472,8 +473,15 @@ def duplicate_rows() -> Pipeline:
     return pipeline
 
 
+def miscounted_tenant() -> Pipeline:
+    pipeline = well()
+    pipeline.ledger._drift["default"] = Holdings(1, 2, 3)
+    return pipeline
+
+
 FAULTS: list[tuple[Callable[[], Pipeline], Kind]] = [
     (miscounted, Kind.MISCOUNTED),
+    (miscounted_tenant, Kind.MISCOUNTED_TENANT),
     (false_status, Kind.FALSE_STATUS),
     (false_live_generation, Kind.FALSE_STATUS),
     (failed_for_no_reason, Kind.FALSE_STATUS),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -109,3 +111,42 @@ def test_parts_of_a_document_deleted_meanwhile_are_dropped(pipeline: Pipeline) -
     assert [op.document_id for op in pipeline.waiting_ops()] == ["one", "three"]
     states = pipeline.ledger.work(pipeline.document("one")).chunks
     assert set(states.values()) == {ChunkState.EMBEDDED}
+
+
+def test_while_one_document_is_embedded_the_next_one_is_read_and_only_one_embeds(
+    pipeline: Pipeline,
+) -> None:
+    parts = pipeline.waiting_parts()
+    read, embedding, most = {part.document_id: threading.Event() for part in parts}, [0], [0]
+
+    class Objects:
+        def get(self, key: str, etag: str = "") -> bytes | None:
+            [whose] = [name for name in NAMES if f"/{name}/" in key]
+            read[whose].set()
+            return pipeline.objects.get(key, etag)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(pipeline.objects, name)
+
+    class Embedder:
+        fingerprint, dimensions = pipeline.embedder.fingerprint, pipeline.embedder.dimensions
+
+        def embed(self, texts: Sequence[str]) -> Any:
+            embedding[0] += 1
+            most[0] = max(most[0], embedding[0])
+            if not read["three"].is_set():  # the first or the second: another is read meanwhile
+                assert read["one"].wait(10) and read["two"].wait(10)
+            vectors = pipeline.embedder.embed(texts)
+            embedding[0] -= 1
+            return vectors
+
+    failed = embed_parts(
+        parts,
+        ledger=pipeline.ledger,
+        objects=Objects(),
+        queues=pipeline.queues,
+        embedder=Embedder(),  # type: ignore[arg-type]
+    )
+    assert failed == {}
+    assert most == [1]
+    assert [op.document_id for op in pipeline.waiting_ops()] == list(NAMES)

@@ -226,7 +226,7 @@ class Life(RuleBasedStateMachine):
         document = self.pipeline.ledger.get(TENANT, one)
         there = self.pipeline.objects.get(key)
         found = {
-            hit.candidate.chunk.text.split()[-1]
+            hit.passage.chunk.text.split()[-1]
             for hit in self.pipeline.search("word", limit=100, where=Filter(document_ids=[one]))
         }
         if document is None or there is None:

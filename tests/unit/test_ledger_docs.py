@@ -218,7 +218,11 @@ def test_every_command_that_is_named_exists_with_its_options() -> None:
     for command in re.findall(r"`ragline ([^`]+)`", PAGE):
         name, *words = command.split()
         assert name in known, command
-        options = {option for one in known[name].params for option in one.opts}
+        found = known[name]
+        if (group_of := getattr(found, "commands", None)) is not None:
+            assert words[0] in group_of, command
+            found = group_of[words[0]]
+        options = {option for one in found.params for option in one.opts}
         assert {word for word in words if word.startswith("--")} <= options, command
 
 

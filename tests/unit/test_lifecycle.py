@@ -15,7 +15,7 @@ from ragline.domain import lifecycle
 from ragline.domain.documents import Document, Partition, Progress, Reason, Status, dropped_id
 from ragline.domain.errors import MalformedMessage, WriteConflict
 from ragline.domain.keys import normal_sequencer
-from ragline.domain.ledger import NewDocument
+from ragline.domain.ledger import Multipart, NewDocument
 from ragline.domain.lifecycle import UPLOAD_GRACE, WORK_LEASE, Record
 from ragline.domain.times import later
 
@@ -99,6 +99,8 @@ def retry(old: Record | None) -> Record | None:
     return lifecycle.retried(old, GENERATION, None, NOW)
 
 
+UPLOAD = Multipart("upload-1", 20, 8)
+
 RULES: dict[str, Rule] = {
     "created": lambda old: lifecycle.created(old, new_for(old), NOW),
     "begun, newer": begin(NEWER),
@@ -128,6 +130,7 @@ RULES: dict[str, Rule] = {
     "removed, older": lambda old: lifecycle.removed(old, OLDER, NOW),
     "purged": lambda old: lifecycle.purged(old, GENERATION),
     "recounted": lambda old: lifecycle.recounted(old, GENERATION, {"indexed": 7}),
+    "uploading": lambda old: lifecycle.uploading(old, UPLOAD, 60, NOW),
 }
 
 # What becomes of it: a status, with + in the next generation; "~": another record of the same
@@ -160,7 +163,8 @@ removed, newer        ·       deleted ~       deleted deleted deleted deleted d
 removed, same         ·       deleted ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·
 removed, older        ·       deleted ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·
 purged                ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ·       ~       ~       ~
-recounted             ·       ·       ~       ~       ~       ~       ~       ~       ~       ~       ~       ~       ~       ~
+recounted             ·       ·       ·       ~       ~       ~       ~       ~       ~       ~       ~       ·       ·       ·
+uploading             ·       ~       ~       ~       ~       ~       ~       ~       ~       ~       ~       ·       ·       ·
 """  # noqa: E501
 # fmt: on
 

@@ -125,7 +125,7 @@ def test_every_chunk_gets_a_row_beside_the_old_one_and_the_ledger_stays_as_it_is
     pipeline.embedder = embedder
     assert pipeline.examine().healthy
     (hit, *_) = pipeline.search("barometer in the morning")
-    assert hit.candidate.document_id == "three"
+    assert hit.passage.document_id == "three"
 
 
 def test_a_second_run_has_nothing_to_do(pipeline: Pipeline) -> None:
@@ -272,7 +272,7 @@ def test_a_version_that_answers_though_its_replacement_failed_is_migrated(
     assert compared(pipeline).healthy
     assert pipeline.document("one") == document
     pipeline.embedder = Counting()
-    assert {hit.candidate.document_id for hit in pipeline.search("gate")} >= {"one"}
+    assert {hit.passage.document_id for hit in pipeline.search("gate")} >= {"one"}
 
 
 def test_a_replacement_that_fails_after_its_chunks_were_cut_leaves_the_live_rows_right(
@@ -631,20 +631,20 @@ def test_build_beside_switch_catch_up_and_drop(pipeline: Pipeline) -> None:
     pipeline.run()
     pipeline.drop("The ferry leaves at noon.", "between")  # by the old model, after the migration
     pipeline.run()
-    assert pipeline.search("ferry noon")[0].candidate.document_id == "between"
+    assert pipeline.search("ferry noon")[0].passage.document_id == "between"
 
     pipeline.embedder = Counting()  # the switch
-    assert "between" not in {hit.candidate.document_id for hit in pipeline.search("ferry noon")}
+    assert "between" not in {hit.passage.document_id for hit in pipeline.search("ferry noon")}
     assert [task.document.document_id for task in lacking(pipeline).tasks] == ["between"]
     to_new(pipeline)
     pipeline.drop("The tide turns at one.", "after")
     pipeline.run()
-    assert pipeline.search("ferry noon")[0].candidate.document_id == "between"
-    assert pipeline.search("tide turns")[0].candidate.document_id == "after"
+    assert pipeline.search("ferry noon")[0].passage.document_id == "between"
+    assert pipeline.search("tide turns")[0].passage.document_id == "after"
     assert pipeline.examine().healthy
 
     pipeline.embedder, new = old, pipeline.embedder  # back again, if it must be
-    assert pipeline.search("gate opens")[0].candidate.document_id == "one"
+    assert pipeline.search("gate opens")[0].passage.document_id == "one"
     pipeline.embedder = new
 
     pipeline.apply([Drop(tenant="default", collection="handbook", fingerprint=OLD)])

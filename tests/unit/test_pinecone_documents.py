@@ -23,8 +23,9 @@ from ragline.adapters.pinecone.documents import (
     schema,
     to_candidate,
     to_document,
+    to_passage,
 )
-from ragline.domain.chunks import Chunk, Filter, Row, chunk_id
+from ragline.domain.chunks import Candidate, Chunk, Filter, Row, chunk_id
 from ragline.domain.documents import Metadata
 from ragline.domain.errors import LimitExceeded
 
@@ -54,8 +55,9 @@ def test_a_row_comes_back_as_it_was() -> None:
         page_end=4,
     )
     sent = json.loads(json.dumps(to_document(before)))
-    after = to_candidate(sent, 0.5)
-    assert (after.chunk_id, after.filename, after.score) == ("doc:2:7", "Füchse.pdf", 0.5)
+    after = to_passage(sent)
+    assert to_candidate(sent, 0.5) == Candidate("doc", 2, 7, 0.5)
+    assert (after.chunk_id, after.filename) == ("doc:2:7", "Füchse.pdf")
     assert (after.chunk.headings, after.chunk.page, after.chunk.page_end) == (
         ("Tiere", 'Der "Bau"'),
         3,
@@ -69,7 +71,7 @@ def test_a_row_comes_back_as_it_was() -> None:
 def test_headings_are_searched_with_the_text_and_not_given_back_with_it() -> None:
     sent = to_document(row(headings=("Animals",)))
     assert sent["terms"] == "animals fox"
-    assert to_candidate(sent, 1).chunk.text == "a fox"
+    assert to_passage(sent).chunk.text == "a fox"
 
 
 def test_what_a_row_does_not_have_is_left_out_for_pinecone_keeps_no_null() -> None:

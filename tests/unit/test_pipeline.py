@@ -32,8 +32,8 @@ def test_a_dropped_file_is_found_with_its_heading_and_span() -> None:
     pipeline.run()
     assert pipeline.document().status is Status.INDEXED
     (hit,) = pipeline.search("change oil")
-    assert hit.candidate.chunk.headings == ("Engine", "Oil")
-    assert "ten thousand miles" in hit.candidate.chunk.text
+    assert hit.passage.chunk.headings == ("Engine", "Oil")
+    assert "ten thousand miles" in hit.passage.chunk.text
     assert set(hit.ranks) == {"dense", "bm25"}
 
 
@@ -99,10 +99,10 @@ def test_a_replacement_answers_only_once_it_is_complete() -> None:
     pipeline.drop("The gate opens at nine.")
     pipeline.run()
     pipeline.drop("The gate opens at ten.", sequencer="2")
-    assert [hit.candidate.generation for hit in pipeline.search("gate opens")] == [1]
+    assert [hit.passage.generation for hit in pipeline.search("gate opens")] == [1]
     pipeline.run()
     (hit,) = pipeline.search("gate opens")
-    assert hit.candidate.chunk.text == "The gate opens at ten."
+    assert hit.passage.chunk.text == "The gate opens at ten."
     assert pipeline.index.count(HANDBOOK) == 1  # the old rows went too
     kept = list(pipeline.objects.list("chunks/"))
     assert all("/doc/2/" in key for key in kept)
@@ -261,7 +261,7 @@ def test_text_with_unicode_line_separators_comes_through_whole() -> None:
     pipeline.drop("The first line\u2028the second\x85the third\u2029the last.")
     pipeline.run()
     (hit,) = pipeline.search("second third")
-    assert "\u2028the second\x85the third" in hit.candidate.chunk.text
+    assert "\u2028the second\x85the third" in hit.passage.chunk.text
 
 
 def test_stored_chunks_that_are_damaged_fail_their_document_and_no_other() -> None:
@@ -320,7 +320,7 @@ def test_files_of_one_folder_that_were_dropped_are_documents_of_their_own() -> N
     removed = f"uploads/{HANDBOOK}/2024/a.md"
     assert remove_upload(removed, "3", ledger=pipeline.ledger, queues=pipeline.queues)
     (left,) = pipeline.search("what says")
-    assert left.candidate.filename == "b.md"
+    assert left.passage.filename == "b.md"
 
 
 def test_a_service_that_fails_returns_only_the_messages_that_it_concerns() -> None:

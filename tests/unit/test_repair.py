@@ -127,7 +127,7 @@ def test_an_upload_that_no_one_announced_is_taken_in() -> None:
     assert pipeline.repair() == []
     pipeline.run()
     best, *_ = pipeline.search("never announced")
-    assert best.candidate.filename == "march.md"
+    assert best.passage.filename == "march.md"
     assert pipeline.examine().healthy
 
 

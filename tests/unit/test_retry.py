@@ -560,9 +560,9 @@ def test_a_replacement_that_failed_is_retried_while_the_one_before_it_answers() 
     pipeline.letter("chunks", part.model_dump_json())
     assert "still there and answers" in pipeline.document().advice
     pipeline.retry()
-    assert [hit.candidate.generation for hit in pipeline.search("gate")] == [1]
+    assert [hit.passage.generation for hit in pipeline.search("gate")] == [1]
     pipeline.run()
-    assert [hit.candidate.generation for hit in pipeline.search("gate")] == [2]
+    assert [hit.passage.generation for hit in pipeline.search("gate")] == [2]
     assert whole(pipeline)
 
 

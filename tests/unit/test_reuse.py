@@ -69,9 +69,9 @@ class Watched(MemoryObjects):
         self._note("put", key)
         super().put(key, data, content_type)
 
-    def list(self, prefix: str) -> Iterator[str]:
+    def list(self, prefix: str, *, since: str = "") -> Iterator[str]:
         self._note("list", prefix)
-        yield from super().list(prefix)
+        yield from super().list(prefix, since=since)
 
     def read(self, prefix: str) -> int:
         """How many objects below the prefix were got."""

@@ -75,7 +75,7 @@ def test_of_two_files_with_the_same_bytes_one_is_indexed_and_the_other_names_it(
     assert second.reason is not None
     assert second.reason.code == "duplicate"
     assert "'first'" in second.reason.message
-    assert {hit.candidate.document_id for hit in pipeline.search("brake")} == {"first"}
+    assert {hit.passage.document_id for hit in pipeline.search("brake")} == {"first"}
     assert pipeline.examine().healthy
 
 
@@ -167,7 +167,7 @@ def test_a_document_that_is_replaced_by_anothers_bytes_fails_and_keeps_answering
     assert second.reason is not None
     assert second.reason.code == "duplicate"
     assert "still there and answers" in second.advice
-    assert {hit.candidate.document_id for hit in pipeline.search("gate")} == {"first", "second"}
+    assert {hit.passage.document_id for hit in pipeline.search("gate")} == {"first", "second"}
     assert pipeline.examine().healthy
 
 
@@ -306,7 +306,7 @@ def test_an_event_whose_version_is_gone_leaves_the_document_to_the_newer_event()
     assert pipeline.split(KEY, "2", etag(new)) is Outcome.SPLIT
     pipeline.run()
     (hit,) = pipeline.search("gate")
-    assert hit.candidate.chunk.text == new
+    assert hit.passage.chunk.text == new
     assert pipeline.document().checksum == hashlib.sha256(new.encode()).hexdigest()
     assert pipeline.examine().healthy
 
@@ -419,7 +419,7 @@ def test_a_file_that_is_dropped_again_after_its_deletion_waits_for_the_removal()
     now = pipeline.document(document.document_id)
     assert (now.status, now.generation) == (Status.INDEXED, 2)
     assert pipeline.search("gate")
-    assert not [h for h in pipeline.search("brake") if "brake" in h.candidate.chunk.text]
+    assert not [h for h in pipeline.search("brake") if "brake" in h.passage.chunk.text]
     assert pipeline.examine().healthy
 
 

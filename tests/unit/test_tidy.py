@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -17,6 +18,8 @@ from ragline.usecases.tidy import MANY_FILES, tidy
 from tests.contract.test_vector_index import ACME, BETA, OTHER, row
 from tests.unit.pipeline import Pipeline
 
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
 
 def stored(objects: MemoryObjects, table: str, files: int, folder: str = "data") -> None:
     for n in range(files):
@@ -30,7 +33,7 @@ def test_tables_of_many_files_are_ordered_to_be_folded_once_a_partition() -> Non
     stored(objects, "beta.handbook.mini-1", MANY_FILES)
     stored(objects, "acme.letters.mini-1", MANY_FILES - 1)
     stored(objects, "acme.letters.mini-1", 50, "_transactions")
-    assert tidy(objects=objects, queues=queues) == [ACME, BETA]
+    assert tidy(objects=objects, queues=queues, now=NOON) == [ACME, BETA]
     assert [op.partition for op in queues.ops] == [ACME, BETA]
     assert {type(op) for op in queues.ops} == {Optimize}
 
@@ -40,10 +43,13 @@ class SlowObjects(MemoryObjects):
 
     now = 100.0
 
-    def list(self, prefix: str) -> Iterator[str]:
-        for key in super().list(prefix):
+    def list(self, prefix: str, *, since: str = "") -> Iterator[str]:
+        for key in super().list(prefix, since=since):
             self.now += 1
             yield key
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        yield from dict.fromkeys(f"index/{key.split('/')[1]}/" for key in sorted(self._objects))
 
 
 def test_at_the_deadline_the_listing_ends_and_what_was_found_is_ordered(
@@ -53,7 +59,8 @@ def test_at_the_deadline_the_listing_ends_and_what_was_found_is_ordered(
     monkeypatch.setattr("ragline.usecases.tidy.time.monotonic", lambda: objects.now)
     stored(objects, "acme.handbook.mini-1", MANY_FILES)
     stored(objects, "beta.handbook.mini-1", 1_000)
-    assert tidy(objects=objects, queues=queues, deadline=100.0 + MANY_FILES) == [ACME]
+    begin = datetime.fromtimestamp(0, UTC)  # with the first table
+    assert tidy(objects=objects, queues=queues, now=begin, deadline=100.0 + MANY_FILES) == [ACME]
     assert [op.partition for op in queues.ops] == [ACME]
     assert objects.now == 100.0 + MANY_FILES + 1
 
@@ -62,14 +69,34 @@ def test_nothing_is_listed_where_the_time_is_over_before(monkeypatch: pytest.Mon
     objects, queues = SlowObjects(), MemoryQueues()
     monkeypatch.setattr("ragline.usecases.tidy.time.monotonic", lambda: objects.now)
     stored(objects, "acme.handbook.mini-1", MANY_FILES)
-    assert tidy(objects=objects, queues=queues, deadline=99.0) == []
+    assert tidy(objects=objects, queues=queues, now=NOON, deadline=99.0) == []
     assert (objects.now, queues.ops) == (100.0, [])
+
+
+def test_where_the_time_never_suffices_every_table_gets_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In the order of their keys, the last ones would wait for ever."""
+    objects, queues = SlowObjects(), MemoryQueues()
+    monkeypatch.setattr("ragline.usecases.tidy.time.monotonic", lambda: objects.now)
+    tenants = [f"tenant-{n:02}" for n in range(20)]
+    for tenant in tenants:
+        stored(objects, f"{tenant}.handbook.mini-1", MANY_FILES)
+    for run in range(20):
+        deadline = objects.now + 2.5 * MANY_FILES  # two of twenty, whole
+        tidy(
+            objects=objects,
+            queues=queues,
+            now=NOON + timedelta(minutes=5 * run),
+            deadline=deadline,
+        )
+    assert sorted({op.tenant for op in queues.ops}) == tenants
 
 
 def test_an_index_that_is_elsewhere_or_empty_needs_nothing() -> None:
     objects, queues = MemoryObjects(), MemoryQueues()
     objects.put("uploads/acme/handbook/doc/a.txt", b"x")
-    assert tidy(objects=objects, queues=queues) == []
+    assert tidy(objects=objects, queues=queues, now=NOON) == []
     assert queues.ops == []
 
 

@@ -24,7 +24,7 @@ from ragline.domain.errors import (
 from ragline.domain.keys import parse_upload_key
 from ragline.domain.ledger import NewDocument
 from ragline.domain.metadata import MAX_CHARACTERS, MAX_FIELDS, RESERVED, check_metadata
-from ragline.usecases.upload import Limits, Registered, UploadRequest, register, store
+from ragline.usecases.upload import Limits, PresignedPut, Registered, UploadRequest, register, store
 
 HANDBOOK = Partition("acme", "handbook")
 LIMITS = Limits(file_bytes=1_000, upload_expires=60)
@@ -94,7 +94,7 @@ def test_the_signature_covers_size_checksum_and_expiry(
 
 def test_the_url_of_an_upload_is_in_no_repr(ledger: MemoryLedger, objects: Signer) -> None:
     registered = bring(ledger, objects)
-    assert registered.upload
+    assert isinstance(registered.upload, PresignedPut)
     assert registered.upload.url.startswith("memory://")
     assert "memory://" not in repr(registered)
 

@@ -81,10 +81,9 @@ def test_the_tenant_is_the_authoriser_s_and_sees_only_its_own(
     event = event_for("GET", "/api/v2/documents/{document_id}", {"document_id": "guide"})
     assert gateway(event, CONTEXT)["statusCode"] == 404
 
-    event["requestContext"]["authorizer"] = {"tenant": "acme", "principalId": "someone"}
-    assert gateway(event, CONTEXT)["statusCode"] == 200
-    event["requestContext"]["authorizer"] = {"tenant": "other"}
-    assert gateway(event, CONTEXT)["statusCode"] == 404
+    for tenant, status in (("acme", 200), ("other", 404)):
+        event["requestContext"]["authorizer"] = {"tenant": tenant, "role": "reader"}
+        assert gateway(event, CONTEXT)["statusCode"] == status
 
 
 def test_no_body_query_or_header_chooses_a_tenant(gateway: Mangum, world: World) -> None:
@@ -106,10 +105,37 @@ def test_a_malformed_tenant_is_our_trouble_and_never_the_default_one(
 ) -> None:
     world.indexed("one")
     event = event_for("GET", "/api/v2/documents/{document_id}", {"document_id": "guide"})
-    event["requestContext"]["authorizer"] = {"tenant": name}
+    event["requestContext"]["authorizer"] = {"tenant": name, "role": "admin"}
     response = gateway(event, CONTEXT)
     assert response["statusCode"] == 500
     assert answered(response)["code"] == "setup_error"
+
+
+@pytest.mark.parametrize("role", [None, "", "owner", "ADMIN"])
+def test_a_role_that_is_none_of_ours_is_our_trouble_and_never_a_reader_s(
+    gateway: Mangum, world: World, role: str | None
+) -> None:
+    world.indexed("one")
+    event = event_for("GET", "/api/v2/documents/{document_id}", {"document_id": "guide"})
+    event["requestContext"]["authorizer"] = {"tenant": "default", "role": role}
+    response = gateway(event, CONTEXT)
+    assert response["statusCode"] == 500
+    assert answered(response)["code"] == "setup_error"
+
+
+@pytest.mark.parametrize("told", [None, {}])
+def test_a_gateway_that_asked_no_authoriser_lets_nobody_in(
+    gateway: Mangum, world: World, told: Any
+) -> None:
+    world.indexed("one")
+    event = event_for("GET", "/api/v2/documents/{document_id}", {"document_id": "guide"})
+    event["requestContext"]["authorizer"] = told
+    response = gateway(event, CONTEXT)
+    assert response["statusCode"] == 401
+    assert answered(response)["code"] == "unauthorised"
+    health = event_for("GET", "/health")
+    health["requestContext"]["authorizer"] = told
+    assert gateway(health, CONTEXT)["statusCode"] == 200
 
 
 @pytest.mark.parametrize("stage", ["/live", "/api", ""])

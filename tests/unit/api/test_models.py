@@ -84,7 +84,7 @@ def test_a_filtered_query_may_find_nothing_and_counts_no_rows(
 def test_filters_that_filter_nothing_are_none(api: TestClient, world: World) -> None:
     world.indexed("The rain gauge is emptied at nine.")
     world.the_embedder = HashEmbedder(128)
-    filters = {"document_id": "", "document_ids": [], "metadata": {}, "page": {"from": None}}
+    filters = {"document_id": None, "document_ids": None, "metadata": {}, "page": {"from": None}}
     answer = api.post("/api/v2/query", json={**BODY, "filters": filters})
     assert (answer.status_code, answer.json()["code"]) == (409, "model_mismatch")
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from ragline.api import examples, schemas, views
+from ragline.api.access import needed
 from ragline.api.app import create_app
 from ragline.domain.chunks import Chunk
 from ragline.usecases.highlight import highlight
@@ -33,6 +34,10 @@ PROMISED = {
     "GET /api/v2/info",
     "POST /api/v2/documents",
     "POST /api/v2/documents/upload",
+    "POST /api/v2/documents/{document_id}/parts",
+    "GET /api/v2/documents/{document_id}/parts",
+    "DELETE /api/v2/documents/{document_id}/parts",
+    "POST /api/v2/documents/{document_id}/complete",
     "GET /api/v2/documents/status/{job_id}",
     "GET /api/v2/documents/{document_id}",
     "GET /api/v2/documents",
@@ -42,6 +47,17 @@ PROMISED = {
     "POST /api/v2/documents/{document_id}/retry",
     "POST /api/v2/redrive",
     "POST /api/v2/query",
+    "GET /api/v2/usage",
+    "POST /api/v2/keys",
+    "GET /api/v2/keys",
+    "DELETE /api/v2/keys/{key_id}",
+    "POST /api/v2/webhooks",
+    "GET /api/v2/webhooks",
+    "GET /api/v2/webhooks/{webhook_id}",
+    "DELETE /api/v2/webhooks/{webhook_id}",
+    "POST /api/v2/webhooks/{webhook_id}/rotate",
+    "POST /api/v2/webhooks/{webhook_id}/redrive",
+    "POST /api/v2/tickets",
 }
 
 
@@ -77,6 +93,25 @@ def test_each_declared_error_is_a_problem_and_each_route_declares_some(name: str
         assert schema == {"$ref": "#/components/schemas/Problem"}
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_each_operation_says_which_role_it_needs_and_how_to_say_who_calls(name: str) -> None:
+    operation = OPERATIONS[name]
+    if name == "GET /health":
+        assert operation["security"] == []
+        return
+    assert "security" not in operation
+    role = needed(operation["operationId"]).value
+    assert operation["description"].count("Needs the role") == 1
+    assert f"Needs the role `{role}`." in operation["description"]
+    assert {"401", "403"} <= set(operation["responses"])
+
+
+def test_a_caller_says_who_it_is_by_a_key_or_a_token() -> None:
+    schemes = DOCUMENT["components"]["securitySchemes"]
+    assert DOCUMENT["security"] == [{name: []} for name in schemes]
+    assert [one["type"] for one in schemes.values()] == ["apiKey", "http"]
+
+
 def test_every_reference_in_the_document_leads_somewhere() -> None:
     text = json.dumps(DOCUMENT)
     known = DOCUMENT["components"]["schemas"]
@@ -91,6 +126,11 @@ def test_every_reference_in_the_document_leads_somewhere() -> None:
         (schemas.documents.RegisterBody, examples.REGISTER),
         (schemas.documents.RegisteredView, examples.REGISTERED),
         (schemas.documents.RegisteredView, examples.DUPLICATE),
+        (schemas.uploads.PartsTarget, examples.MULTIPART),
+        (schemas.uploads.PartsBody, examples.PARTS),
+        (schemas.uploads.PartTargets, examples.PART_TARGETS),
+        (schemas.uploads.ArrivedParts, examples.ARRIVED),
+        (schemas.uploads.CompleteBody, examples.COMPLETE),
         (schemas.documents.Accepted, examples.ACCEPTED),
         (schemas.documents.DocumentView, examples.DOCUMENT),
         (schemas.documents.DocumentList, examples.DOCUMENTS),
@@ -102,6 +142,9 @@ def test_every_reference_in_the_document_leads_somewhere() -> None:
         (schemas.retries.RedriveAnswer, examples.REDRIVEN),
         (schemas.queries.QueryBody, examples.QUERY),
         (schemas.queries.QueryAnswer, examples.ANSWER),
+        (schemas.keys.KeyBody, examples.KEY_BODY),
+        (schemas.keys.KeyCreated, examples.KEY_CREATED),
+        (schemas.keys.KeyList, examples.KEYS),
         (schemas.system.Health, examples.HEALTH),
         (schemas.system.Info, examples.INFO),
     ],

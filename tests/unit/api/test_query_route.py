@@ -171,12 +171,31 @@ def test_top_k_mode_and_filters_reach_the_search(api: TestClient, handbook: Worl
         {"metadata": {"year": 2024}},
         {"document_id": "x"},
         {"document_ids": ["x"]},
+        {"document_ids": []},
+        {"document_ids": ["x"], "document_id": "guide"},
     ]
     for filters in nothing:
         assert ask(api, query="the", mode="dense", filters=filters).json()["hits"] == []
     everything: list[Any] = [{"metadata": {"draft": False}}, {"document_id": "guide"}]
+    everything += [{"document_ids": None}, {"document_ids": ["guide", "x"], "document_id": "guide"}]
     for filters in everything:
         assert len(ask(api, query="the", mode="dense", filters=filters).json()["hits"]) == 3
+
+
+def test_who_may_read_no_document_finds_none_and_is_told_why(
+    api: TestClient, handbook: World
+) -> None:
+    answer = ask(api, query="barometer", filters={"document_ids": []}).json()
+    assert (answer["hits"], answer["legs"]) == ([], {})
+    assert "names no document" in answer["notes"][0]
+
+
+def test_a_document_without_an_id_is_refused_and_not_taken_for_all(
+    api: TestClient, handbook: World
+) -> None:
+    answer = ask(api, query="barometer", filters={"document_id": ""})
+    assert answer.status_code == 400
+    assert "document_id" in answer.text
 
 
 def test_a_weight_of_zero_silences_its_leg(api: TestClient, handbook: World) -> None:
@@ -257,7 +276,7 @@ def test_what_the_search_refuses_is_the_caller_s_problem(
         (b'{"query": "a"}', "text/plain", "send a JSON object"),
         (b"[]", "application/json", "send a JSON object"),
         (b"", "application/json", "send a JSON object"),
-        (b"[" * 100_000, "application/json", "cannot be read"),
+        (b"[" * 100_000, "application/json", "nests deeper"),
         (b'{"query": "\xff"}', "application/json", "cannot be read"),
     ],
 )

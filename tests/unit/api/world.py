@@ -8,6 +8,15 @@ from typing import Any
 
 from ragline.adapters.memory import MemoryLedger, MemoryObjects, MemoryQueues
 from ragline.adapters.memory_index import MemoryIndex, MemoryIndexes
+from ragline.adapters.memory_keys import MemoryKeys
+from ragline.adapters.memory_push import (
+    MemoryBus,
+    MemoryReceivers,
+    MemorySecrets,
+    MemoryTickets,
+    MemoryWebhooks,
+)
+from ragline.adapters.memory_usage import MemoryUsageBook
 from ragline.domain.chunks import CHUNKS_PER_PART, Chunk, Part, Row
 from ragline.domain.documents import Document, Metadata, Partition, Reason, Status
 from ragline.domain.ledger import ChunkState, Failure, NewDocument
@@ -31,6 +40,13 @@ class World:
     the_indexes: MemoryIndexes = field(default_factory=MemoryIndexes)
     the_embedder: HashEmbedder = field(default_factory=HashEmbedder)
     the_reranker: Reranker | None = None
+    the_keys: MemoryKeys = field(default_factory=MemoryKeys)
+    the_usage: MemoryUsageBook = field(default_factory=MemoryUsageBook)
+    the_webhooks: MemoryWebhooks = field(default_factory=MemoryWebhooks)
+    the_webhook_secrets: MemorySecrets = field(default_factory=MemorySecrets)
+    the_receivers: MemoryReceivers = field(default_factory=MemoryReceivers)
+    the_deliveries: MemoryBus = field(default_factory=MemoryBus)
+    the_tickets: MemoryTickets = field(default_factory=MemoryTickets)
     asked: list[str] = field(default_factory=list)
     broken: dict[str, Exception] = field(default_factory=dict)
 
@@ -69,6 +85,34 @@ class World:
     def reranker(self) -> Reranker | None:
         self._ask("reranker")
         return self.the_reranker
+
+    def webhooks(self) -> MemoryWebhooks:
+        self._ask("webhooks")
+        return self.the_webhooks
+
+    def webhook_secrets(self) -> MemorySecrets:
+        self._ask("webhook_secrets")
+        return self.the_webhook_secrets
+
+    def receivers(self) -> MemoryReceivers:
+        self._ask("receivers")
+        return self.the_receivers
+
+    def deliveries(self) -> MemoryBus:
+        self._ask("deliveries")
+        return self.the_deliveries
+
+    def tickets(self) -> MemoryTickets:
+        self._ask("tickets")
+        return self.the_tickets
+
+    def keys(self) -> MemoryKeys:
+        self._ask("keys")
+        return self.the_keys
+
+    def usage_book(self) -> MemoryUsageBook:
+        self._ask("usage_book")
+        return self.the_usage
 
     def model(self) -> Card:
         self._ask("model")

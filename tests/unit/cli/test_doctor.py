@@ -154,11 +154,11 @@ def test_a_version_that_comes_while_the_doctor_looks_is_not_taken_for_refuse() -
     class Racing(MemoryObjects):
         comes = False
 
-        def list(self, prefix: str) -> Iterator[str]:
+        def list(self, prefix: str, *, since: str = "") -> Iterator[str]:
             if self.comes and prefix == "uploads/":
                 self.comes = False
                 busy.drop("# Another\n\nThe wind has changed since.\n", sequencer="2")
-            return super().list(prefix)
+            return super().list(prefix, since=since)
 
     objects = Racing()
     busy = Pipeline(objects=objects)

@@ -37,7 +37,11 @@ def test_up_prepares_the_model_starts_the_cloud_and_deploys(project: Path) -> No
             "http://127.0.0.1:4566",
             project / "template.yaml",
             "ragline-dev",
-            {"ModelDir": "/cache/model", "EmbedderConcurrency": str(max(2, os.cpu_count() or 2))},
+            {
+                "ModelDir": "/cache/model",
+                "EmbedderConcurrency": str(max(2, os.cpu_count() or 2)),
+                "WebhookAllow": "127.0.0.0/8",
+            },
         ),
     ]
     assert json.loads(result.stdout) == {

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import io
 import json
 import subprocess
@@ -138,6 +139,24 @@ def test_the_layer_holds_the_source_and_no_compiled_leftovers(checkout: Path) ->
     assert [name for name in files if not name.endswith(".pth")] == ["python/pkg/__init__.py"]
 
 
+def test_a_worker_imports_the_layer_without_compiling_it(checkout: Path, tmp_path: Path) -> None:
+    (checkout / "layer/pkg/broken.py").write_text("def :\n")
+    core = packaging.bundles(small(), checkout, [])["Core"]
+    with zipfile.ZipFile(io.BytesIO(core.data)) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    package = tmp_path / "unpacked/python/pkg"
+    assert [path.name for path in (package / "__pycache__").iterdir()] == [
+        Path(importlib.util.cache_from_source("__init__.py")).name
+    ]
+    (package / "__init__.py").write_text("raise RuntimeError('the source was read')\n")
+    script = "import pkg; print(pkg.__spec__.cached, pkg.__spec__.origin)"
+    found = subprocess.run(
+        [sys.executable, "-c", script], cwd=package.parent, capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stderr
+    assert str(package) in found.stdout
+
+
 def test_the_layers_pth_puts_dependencies_behind_the_layer_and_before_all_else(
     checkout: Path,
 ) -> None:
@@ -196,4 +215,5 @@ def test_the_environment_that_runs_this_is_where_dependencies_come_from() -> Non
 
 def unzipped(bundle: packaging.Bundle) -> dict[str, str]:
     with zipfile.ZipFile(io.BytesIO(bundle.data)) as archive:
-        return {name: archive.read(name).decode() for name in archive.namelist()}
+        names = [name for name in archive.namelist() if not name.endswith(".pyc")]
+        return {name: archive.read(name).decode() for name in names}

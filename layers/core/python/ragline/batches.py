@@ -21,7 +21,6 @@ from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -31,8 +30,9 @@ from ragline import wiring
 from ragline.breaker import Breaker
 from ragline.domain.errors import MalformedMessage, NewerMessage, Throttled
 from ragline.domain.messages import MAX_RECEIVES, Envelope, Message
+from ragline.metrics import MESSAGES_PAUSED, MESSAGES_RETURNED, WAITED
 from ragline.pausing import Failed, is_fifo, pause
-from ragline.telemetry import logger, metrics
+from ragline.telemetry import cause, follow, logger, measure
 from ragline.usecases.causes import note_cause
 from ragline.usecases.dead_letters import STAGES, refuse
 
@@ -70,7 +70,9 @@ def work(
     returns position → error of the messages that it could not work on.
     """
     until = deadline(context)
+    _measure_wait(event, source)
     records, messages, failed = _read(event, read, source)
+    follow(message.trace_id for message in messages)
     errors = _do(messages, queue_url, do, until)
     failed += [Failed(records[i], errors[i], messages[i]) for i in sorted(errors)]
     return answer(failed, context, source=source, queue_url=queue_url)
@@ -85,7 +87,7 @@ def answer(
     paused = [one for one in pausable if one not in unsent]
     returned = [one for one in failed if one not in paused]
     if paused:
-        reasons = sorted({repr(one.error) for one in paused})
+        reasons = sorted({cause(one.error) for one in paused})
         logger.info("messages paused", source=source, messages=len(paused), reasons=reasons)
     for one in returned:
         logger.warning(
@@ -93,16 +95,23 @@ def answer(
             source=source,
             message_id=one.record.message_id,
             document_id=getattr(one.message, "document_id", None),
-            reason=repr(one.error),
+            trace_id=getattr(one.message, "trace_id", None),
             exc_info=one.error,
         )
         if _received(one.record) >= MAX_RECEIVES:
             _note_cause(one, STAGES[source])
         _back_off(one.record, queue_url)
-    for name, some in {"MessagesPaused": paused, "MessagesReturned": returned}.items():
+    for metric, some in ((MESSAGES_PAUSED, paused), (MESSAGES_RETURNED, returned)):
         if some:
-            metrics.add_metric(name, MetricUnit.Count, len(some))
+            measure(metric, len(some))
     return {"batchItemFailures": [{"itemIdentifier": one.record.message_id} for one in returned]}
+
+
+def _measure_wait(event: SQSEvent, source: str) -> None:
+    """How long the oldest message has been on its way; SQS keeps the time over redeliveries."""
+    sent = [int(record.attributes.sent_timestamp or 0) for record in event.records]
+    if known := [milliseconds for milliseconds in sent if milliseconds]:
+        measure(WAITED[source], max(0.0, time.time() * 1_000 - min(known)))
 
 
 def _read(
@@ -164,7 +173,7 @@ def _note_cause(one: Failed, stage: str) -> None:
     try:
         note_cause(one.message, one.record.message_id, one.error, stage, ledger=wiring.ledger())
     except Exception as unnoted:  # the message is returned all the same
-        logger.warning("cause not noted", message_id=one.record.message_id, reason=repr(unnoted))
+        logger.warning("cause not noted", message_id=one.record.message_id, reason=cause(unnoted))
 
 
 def _back_off(record: SQSRecord, queue_url: str) -> None:

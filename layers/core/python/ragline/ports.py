@@ -6,15 +6,29 @@ translate foreign exceptions, so nothing else crosses these lines.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ragline.domain.chunks import Candidate, Filter, Part, Row
+from ragline.domain.access import KeyRecord, Plan, Principal, Rates
+from ragline.domain.changes import Change
+from ragline.domain.chunks import Candidate, Filter, Part, Passage, Row
+from ragline.domain.connections import Connection, Topic
 from ragline.domain.documents import Document, Partition, Reason, Status
-from ragline.domain.ledger import Audit, ChunkState, DocumentPage, Failure, NewDocument, Work
+from ragline.domain.ledger import (
+    Audit,
+    ChunkState,
+    DocumentPage,
+    Failure,
+    Multipart,
+    NewDocument,
+    Work,
+)
 from ragline.domain.lifecycle import Record
 from ragline.domain.messages import IndexOp, PageWork
+from ragline.domain.tenants import NO_CAPS, Caps, Tenant
+from ragline.domain.usage import Usage
+from ragline.domain.webhooks import Delivery, SigningSecrets, Undelivered, Webhook
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +72,56 @@ class Embedder(Protocol):
         """How well the model reads the language of a text: 0 not at all, 1 as its own."""
 
 
-class Objects(Protocol):
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    """A part of an upload that has arrived. ``checksum``: its SHA-256 in hexadecimal, or ''."""
+
+    number: int
+    size: int
+    etag: str
+    checksum: str = ""
+
+
+class Uploads(Protocol):
+    """Where callers bring bytes themselves. URLs and form fields are secrets while they live.
+
+    Of what they sign: ``size`` in bytes, ``checksum`` a SHA-256 in hexadecimal, ``expires`` in
+    seconds.
+    """
+
+    def presign_put(
+        self, key: str, *, content_type: str, size: int, checksum: str, expires: int
+    ) -> tuple[str, Mapping[str, str]]:
+        """A URL that takes one PUT of exactly these bytes, and the headers that it must carry.
+
+        ``checksum`` may be ''.
+        """
+
+    def presign_post(
+        self, key: str, *, content_type: str, size: int, checksum: str, expires: int
+    ) -> tuple[str, Mapping[str, str]]:
+        """A URL that takes exactly these bytes as the last field, ``file``, of a form, and the
+        fields before it. ``checksum`` may be ''."""
+
+    def start_parts(self, key: str, content_type: str) -> str:
+        """Open an upload in parts; its name."""
+
+    def presign_part(
+        self, key: str, upload_id: str, number: int, *, size: int, checksum: str, expires: int
+    ) -> tuple[str, Mapping[str, str]]:
+        """As ``presign_put``, of one part, numbered from 1. It may be sent again."""
+
+    def parts(self, key: str, upload_id: str) -> Sequence[StoredPart] | None:
+        """Those that arrived, by number; None if there is no such upload (any more)."""
+
+    def join_parts(self, key: str, upload_id: str, parts: Sequence[StoredPart]) -> None:
+        """Make them the object, and end the upload."""
+
+    def drop_parts(self, key: str, upload_id: str) -> None:
+        """End the upload and delete its parts; an absent one is no error."""
+
+
+class Objects(Uploads, Protocol):
     """The documents bucket."""
 
     def get(self, key: str, etag: str = "") -> bytes | None:
@@ -74,16 +137,11 @@ class Objects(Protocol):
     def delete(self, keys: Iterable[str]) -> None:
         """Delete these keys; absent ones are no error."""
 
-    def list(self, prefix: str) -> Iterable[str]:
-        """The keys that start with ``prefix``, in order."""
+    def list(self, prefix: str, *, since: str = "") -> Iterable[str]:
+        """The keys that start with ``prefix``, in order; those before ``since`` left out."""
 
-    def presign_put(
-        self, key: str, *, content_type: str, size: int, checksum: str, expires: int
-    ) -> tuple[str, Mapping[str, str]]:
-        """A URL that takes one PUT of exactly these bytes, and the headers that it must carry.
-
-        ``checksum`` is a SHA-256 in hexadecimal, or ''; ``expires`` is in seconds.
-        """
+    def folders(self, prefix: str) -> Iterable[str]:
+        """What of keys goes from ``prefix`` to the next slash, with it; each once, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +156,7 @@ class Backlog:
 class Queues(Protocol):
     """The queues that the pipeline writes to. A send that fails in part is retried, then raises."""
 
-    def send_parts(self, parts: Sequence[Part], *, nonce: str = "") -> None:
+    def send_parts(self, parts: Sequence[Part], *, nonce: str = "", trace_id: str = "") -> None:
         """``nonce`` marks work that is asked for anew; see ``messages.Envelope``."""
 
     def send_pages(self, work: Sequence[PageWork]) -> None: ...
@@ -133,11 +191,15 @@ class VectorIndex(Protocol):
     def bm25(self, partition: Partition, query: str, limit: int, where: Filter) -> list[Candidate]:
         """Best rows by BM25, best first; rows that match no term are left out."""
 
+    def passages(self, partition: Partition, candidates: Sequence[Candidate]) -> dict[str, Passage]:
+        """What the rows hold that ``dense`` or ``bm25`` has just found, by chunk id.
+
+        Those of rows that are gone by now are left out. A leg names many rows and few are shown:
+        so what is long is read here, and only of those.
+        """
+
     def count(self, partition: Partition, document_id: str | None = None) -> int:
         """Rows of the partition, or of one document in it; 0 for a partition never written."""
-
-    def partitions(self) -> list[Partition]:
-        """Those that were ever written, sorted."""
 
     def entries(self, partition: Partition) -> Iterator[tuple[str, int, int]]:
         """``(document_id, generation, ordinal)`` of every row, in no order; repeated as it is."""
@@ -179,14 +241,39 @@ class Reranker(Protocol):
         """One score a passage, higher is better; comparable within one call only."""
 
 
+class LedgerWatch(Protocol):
+    """Is told what a ledger wrote, once each, when it is written. For metrics; it never raises."""
+
+    def moved(self, document: Document) -> None:
+        """The document has another status than before."""
+
+    def counted(self, state: ChunkState, chunks: int) -> None:
+        """So many chunks have reached this state."""
+
+
 class Ledger(Protocol):
     """The truth about documents and chunks. Repeating any write changes nothing."""
 
-    def create(self, new: NewDocument) -> Document:
+    def create(self, new: NewDocument, caps: Caps = NO_CAPS) -> Document:
         """Record a document that awaits its upload; an existing live one is returned unchanged.
 
         A deleted document's id may be used again: its generations go on counting.
+
+        Raises:
+            QuotaExceeded: what its tenant holds would pass a cap on documents or bytes.
         """
+
+    def content_owner(self, partition: Partition, checksum: str) -> str:
+        """The id that last claimed these bytes in this collection; '' if nobody did."""
+
+    def open_upload(self, document: Document, upload: Multipart | None, seconds: int = 0) -> bool:
+        """Keep the upload in parts that is open, for so long; None closes it.
+
+        It is over by itself once an object has come. False if the document is deleted.
+        """
+
+    def upload(self, tenant: str, document_id: str) -> Multipart | None:
+        """The document's upload in parts that is open."""
 
     def claim_content(
         self, partition: Partition, checksum: str, document_id: str, *, arrived: bool = False
@@ -219,13 +306,21 @@ class Ledger(Protocol):
             InvalidRequest: the cursor is not one that this method gave.
         """
 
-    def begin(self, new: NewDocument, sequencer: str, fingerprint: str) -> Document | None:
+    def begin(
+        self,
+        new: NewDocument,
+        sequencer: str,
+        fingerprint: str,
+        *,
+        known: Document | None = None,
+    ) -> Document | None:
         """Start the generation that an object version means; status becomes ``splitting``.
 
         The same sequencer again returns the document as it is (a redelivery); None if the event is
         older than one already seen, or the document was deleted after the object was written.
         Creates the document if it is unknown (a file dropped by any S3 client). Another
         ``fingerprint`` than an unfinished generation's starts the next one; '' is no other.
+        ``known`` is the document as it was read a moment ago: it need not be read again.
 
         Raises:
             MalformedMessage, WriteConflict: as ``lifecycle.begun`` says.
@@ -263,12 +358,20 @@ class Ledger(Protocol):
         """
 
     def settle(
-        self, tenant: str, document_id: str, generation: int, *, advice: str = ""
+        self,
+        tenant: str,
+        document_id: str,
+        generation: int,
+        *,
+        advice: str = "",
+        known: Document | None = None,
     ) -> Document | None:
         """If the generation is complete, give the document its terminal status, exactly once.
 
         Returns the document when this very call ended it (the generation is then live if
-        searchable), else None. ``advice`` is kept with a document that turns out empty.
+        searchable), else None. ``advice`` is kept with a document that turns out empty. ``known``
+        is the document as it is now if the caller alone worked on it: if it is so indeed, it need
+        not be read.
         """
 
     def fail(
@@ -337,5 +440,250 @@ class Ledger(Protocol):
     def recount(self, document: Document) -> None:
         """Set the generation's counts to what its records say, if nothing moves meanwhile."""
 
+    def tenant(self, tenant: str) -> Tenant:
+        """A tenant's caps and what it holds, strongly consistent; nothing of one never heard of.
+
+        What it holds moves in the very writes that change its documents: see ``held_by``.
+        """
+
+    def tenants(self) -> Sequence[str]:
+        """Those that ever had a document or a cap, sorted."""
+
+    def cap(self, tenant: str, caps: Caps) -> None:
+        """Set a tenant's caps, all of them."""
+
+    def recount_tenant(self, tenant: str) -> bool:
+        """Set what a tenant holds to what its documents say; False if they moved meanwhile."""
+
     def metadata_fields(self, partition: Partition) -> frozenset[str]:
         """The names of all metadata fields that documents of the collection have or had."""
+
+
+class KnownKeys(Protocol):
+    """What is asked of keys for every request."""
+
+    def find(self, digest: str) -> KeyRecord | None:
+        """The record of a key, revoked and expired ones too."""
+
+    def plan(self, tenant: str) -> Plan | None:
+        """The tenant's own usage plan."""
+
+
+class Keys(KnownKeys, Protocol):
+    """The records of API keys and of usage plans. No key is ever in them, only its SHA-256.
+
+    ``find`` and ``plan`` are strongly consistent.
+    """
+
+    def add(self, record: KeyRecord) -> None:
+        """Keep a new key's record.
+
+        Raises:
+            Conflict: there is one of the same digest.
+        """
+
+    def of(self, tenant: str) -> Sequence[KeyRecord]:
+        """A tenant's, newest first; one made or changed a moment ago may be missing or old."""
+
+    def revoke(self, digest: str, at: str) -> KeyRecord | None:
+        """Close a key; the record as it is then. One that was revoked keeps its time."""
+
+    def keep_plan(self, plan: Plan) -> None: ...
+
+    def forget(self, tenant: str) -> None:
+        """Remove every record of a tenant's keys, and its plan's; none is no error."""
+
+
+class Tokens(Protocol):
+    """Bearer tokens of an identity provider."""
+
+    def principal(self, token: str) -> Principal:
+        """Whose token it is.
+
+        Raises:
+            Unauthorised: it is not one of the issuer's for this API, or it is over.
+            Forbidden: it is, and says no tenant or no role that we know.
+        """
+
+
+class UsagePlans(Protocol):
+    """What the gateway lets a tenant's callers ask."""
+
+    def set(self, tenant: str, rates: Rates, plan: Plan | None) -> Plan:
+        """Make the tenant's plan, or give ``plan`` these rates; what is None in them stays."""
+
+    def remove(self, plan: Plan) -> None:
+        """An absent one is no error."""
+
+
+class UsageBook(Protocol):
+    """What tenants used, by month and function; see ``domain.usage``."""
+
+    def add(self, tenant: str, month: str, function: str, counts: Mapping[str, float]) -> None:
+        """Add to what is there; ``STACK`` in a tenant's place for what is nobody's."""
+
+    def of(self, tenant: str, month: str) -> Sequence[Usage]:
+        """By function, in the order of their names."""
+
+    def everyone(self, month: str) -> Iterator[tuple[str, Usage]]:
+        """Tenant and usage, of all tenants and the stack, in no order; reads the whole ledger."""
+
+
+class Records(Protocol):
+    """All that the ledger holds, record by record: for backups, and for erasing a tenant.
+
+    A record is a line of JSON, opaque to whoever carries it. Reading is no snapshot: what is
+    written meanwhile may be in it or not.
+    """
+
+    def all(self) -> Iterator[str]:
+        """Every record, in no order."""
+
+    def put(self, records: Iterable[str]) -> int:
+        """Write them, over what has the same keys; how many there were.
+
+        Raises:
+            InvalidRequest: one is no record; says which, counted from 1.
+        """
+
+    def documents(self, tenant: str) -> Iterator[str]:
+        """The ids of a tenant's documents, deleted ones too."""
+
+    def of(self, tenant: str) -> Mapping[str, int]:
+        """How many records of which kind are a tenant's; those that keep it closed are not."""
+
+    def erase(self, tenant: str) -> int:
+        """Delete every record of a tenant but those that keep it closed; how many there were."""
+
+
+class Webhooks(Protocol):
+    """The tenants' webhooks, and what each could not be told."""
+
+    def put(self, webhook: Webhook) -> None:
+        """Keep it, over what is known of its id."""
+
+    def get(self, tenant: str, webhook_id: str) -> Webhook | None: ...
+
+    def of(self, tenant: str) -> Sequence[Webhook]:
+        """Oldest first; strongly consistent."""
+
+    def remove(self, tenant: str, webhook_id: str) -> None:
+        """An absent one is no error. What it could not be told ends by itself."""
+
+    def disable(self, tenant: str, webhook_id: str, why: str) -> None:
+        """Send it nothing more; one that is gone stays gone."""
+
+    def keep(self, undelivered: Undelivered) -> None:
+        """Remember it for ``KEPT_DAYS``; the same event again replaces what was kept."""
+
+    def undelivered(self, tenant: str, webhook_id: str, limit: int = 100) -> Sequence[Undelivered]:
+        """Those of the newest events first."""
+
+    def delivered(self, delivery: Delivery) -> None:
+        """It is delivered after all: forget that it was not."""
+
+
+class WebhookSecrets(Protocol):
+    """What webhooks are signed with."""
+
+    def put(self, tenant: str, webhook_id: str, secrets: SigningSecrets) -> None: ...
+
+    def get(self, tenant: str, webhook_id: str) -> SigningSecrets:
+        """What was put; a change may show only after a minute.
+
+        Raises:
+            SetupError: there is none.
+        """
+
+    def remove(self, tenant: str, webhook_id: str) -> None:
+        """An absent one is no error."""
+
+
+class Deliveries(Protocol):
+    """The queue of what webhooks are to be told."""
+
+    def send(self, deliveries: Sequence[Delivery]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a receiver said: a status of HTTP, or 0 and ``trouble`` if none came.
+
+    ``retry_after`` is in seconds, None if it did not say.
+    """
+
+    status: int = 0
+    trouble: str = ""
+    retry_after: int | None = None
+
+
+class Receivers(Protocol):
+    """The servers that webhooks name."""
+
+    def check(self, url: str) -> None:
+        """Raises:
+        InvalidRequest: we would not send there; says why.
+        """
+
+    def post(self, url: str, body: str, headers: Mapping[str, str]) -> Answer:
+        """One attempt, of bounded time. Redirects are not followed.
+
+        Raises:
+            InvalidRequest: we do not send there; nothing was sent.
+        """
+
+
+class EventBus(Protocol):
+    """Where the account's own rules listen."""
+
+    def put(self, changes: Sequence[Change], detail: Callable[[Change], str]) -> None:
+        """One event for each; ``detail`` is its JSON."""
+
+
+class Connections(Protocol):
+    """Who is connected by WebSocket, and what each follows. All of it ends by itself."""
+
+    def open(self, connection: Connection) -> None: ...
+
+    def find(self, connection_id: str) -> Connection | None: ...
+
+    def follow(self, connection: Connection, topic: Topic) -> None: ...
+
+    def unfollow(self, connection: Connection, topic: Topic) -> None: ...
+
+    def close(self, connection_id: str) -> None:
+        """Forget it, and what it follows; an unknown one is no error."""
+
+    def audience(self, tenant: str) -> Mapping[Topic, frozenset[str]]:
+        """What the tenant's connections follow: topic → connection ids; strongly consistent."""
+
+    def may_tell(self, document: Document) -> bool:
+        """Whether progress of the document may be told: at most once in ``PROGRESS_SECONDS``."""
+
+
+class Sockets(Protocol):
+    """The open WebSocket connections."""
+
+    def send(self, connection_id: str, text: str) -> bool:
+        """False if the connection is gone."""
+
+    def cut(self, connection_id: str) -> None:
+        """End it; one that is gone is no error."""
+
+
+class Tickets(Protocol):
+    """What lets a caller connect by WebSocket once, within ``TICKET_SECONDS``."""
+
+    def put(self, digest: str, caller: Principal) -> None: ...
+
+    def take(self, digest: str) -> Principal | None:
+        """Whose it is, the first time it is asked for; None afterwards, and when it is over."""
+
+
+class TenantSecrets(Protocol):
+    """The secrets that are kept for a tenant, by their names alone."""
+
+    def of(self, tenant: str) -> Sequence[str]: ...
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Absent ones are no error."""

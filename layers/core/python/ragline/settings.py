@@ -17,6 +17,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
+    stack: str = "ragline"
+    """Whose functions these are: a dimension of every metric."""
     ledger_table: str = ""
     documents_bucket: str = ""
     chunks_queue_url: str = ""
@@ -44,10 +46,46 @@ class Settings(BaseSettings):
     """Where the vector indexes are: in the documents bucket, or with Pinecone."""
     index_replica_megabytes: int = Field(default=512, ge=0)
     """Room for copies of the index in the function's ephemeral storage; 0 keeps none."""
+    index_cache_megabytes: int = Field(default=384, ge=16)
+    """How much of the index is kept in memory: 60 MB for 100,000 chunks."""
     pinecone_host: str = ""
     """The index's own address, as Pinecone's console shows it."""
     pinecone_secret_arn: str = ""
     """The secret that holds the API key."""
+
+    measure_usage: bool = True
+    """Whether what each tenant uses is counted; it costs a write now and then."""
+    usage_write_milliseconds: int = Field(default=500, ge=0)
+    """So much work is written down at once, 0: after every invocation; less waits a minute."""
+
+    owner_key_arn: str = ""
+    """The secret that holds the stack's own API key: admin of tenant ``default``."""
+    shared_meter: str = ""
+    """By what the gateway counts the requests of tenants that have no usage plan of their own."""
+    jwt_issuer: str = ""
+    """Whose bearer tokens are taken, as their claim ``iss`` has it; none where it is empty."""
+    jwt_audience: str = ""
+    """Whom a token must be for: one or more, separated by commas."""
+    jwt_jwks_url: str = ""
+    """Where the issuer's keys are; by default, where its OpenID description says."""
+    jwt_tenant_claims: str = "custom:tenant,tenant"
+    """Claims that may name the tenant, separated by commas; the first that a token has counts."""
+    jwt_role_claims: str = "cognito:groups,roles,role"
+    """Claims that may name the role, likewise."""
+
+    event_bus: str = "default"
+    """The EventBridge bus that is told of every document that ends; its name or ARN."""
+    deliveries_queue_url: str = ""
+    """Where what webhooks are to be told waits."""
+    webhook_secrets_prefix: str = "/ragline/webhooks"
+    """Below it are the webhooks' signing secrets, in Parameter Store."""
+    webhook_allow: str = ""
+    """Networks that webhooks may go to although they are private, and without TLS; CIDRs, separated
+    by commas."""
+    connections_table: str = ""
+    """Who is connected by WebSocket."""
+    sockets_domain: str = ""
+    """The WebSocket API's host, without its stage."""
 
     cors_origins: str = ""
     """Web origins that browsers may call the API from, separated by commas; none by default."""

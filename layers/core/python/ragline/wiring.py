@@ -8,21 +8,35 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ragline.domain.errors import SetupError
 from ragline.settings import settings
 
 __all__ = [
+    "bus",
+    "connections",
+    "deliveries",
     "embedder",
     "index",
     "indexes",
+    "keys",
+    "known_keys",
     "ledger",
     "limits",
     "model",
     "objects",
+    "owner_key",
     "queues",
+    "receivers",
     "reranker",
     "settings",
+    "sockets",
     "sqs",
+    "tickets",
     "tokenizer",
+    "tokens",
+    "usage_book",
+    "webhook_secrets",
+    "webhooks",
 ]
 
 if TYPE_CHECKING:
@@ -32,20 +46,32 @@ if TYPE_CHECKING:
     from ragline.embedding.model import Card
     from ragline.embedding.onnx import OnnxEmbedder
     from ragline.ports import (
+        Connections,
+        Deliveries,
         Embedder,
+        EventBus,
         Indexes,
+        Keys,
+        KnownKeys,
         Ledger,
         Objects,
         Queues,
+        Receivers,
         Reranker,
+        Sockets,
+        Tickets,
         Tokenizer,
+        Tokens,
+        UsageBook,
         VectorIndex,
+        Webhooks,
+        WebhookSecrets,
     )
     from ragline.usecases.cut import Limits
 
 
 @cache
-def client(service: str) -> Any:
+def client(service: str, endpoint_url: str | None = None) -> Any:
     """A boto3 client; endpoint, region and credentials come from the environment.
 
     Standard retries with backoff are the SDK's own; what they do not mend is ``TransientError``.
@@ -63,7 +89,12 @@ def client(service: str) -> Any:
         local = settings().aws_endpoint_url
         s3 = Config(s3={"addressing_style": "path"} if local else {"addressing_style": "virtual"})
         retries = retries.merge(s3).merge(Config(signature_version="s3v4"))
-    return boto3.client(service, config=retries)  # type: ignore[call-overload]
+    made = boto3.client(service, config=retries, endpoint_url=endpoint_url)  # type: ignore[call-overload]
+    if settings().measure_usage:
+        from ragline.meter import meter
+
+        meter().watch(made)
+    return made
 
 
 def sqs() -> Any:
@@ -73,8 +104,16 @@ def sqs() -> Any:
 @cache
 def ledger() -> Ledger:
     from ragline.adapters.dynamodb.ledger import DynamoLedger
+    from ragline.telemetry import LedgerWatch
 
-    return DynamoLedger(settings().ledger_table, client=client("dynamodb"))
+    return DynamoLedger(settings().ledger_table, client=client("dynamodb"), watch=LedgerWatch())
+
+
+@cache
+def usage_book() -> UsageBook:
+    from ragline.adapters.dynamodb.usage import DynamoUsageBook
+
+    return DynamoUsageBook(settings().ledger_table, client=client("dynamodb"))
 
 
 @cache
@@ -104,7 +143,8 @@ def indexes() -> Indexes:
 
     options = storage_options(settings().aws_endpoint_url, settings().aws_region)
     uri = f"s3://{settings().documents_bucket}/index"
-    return LanceIndexes(uri, storage_options=options, replica=_replica())
+    cache_bytes = settings().index_cache_megabytes * 1024 * 1024
+    return LanceIndexes(uri, storage_options=options, replica=_replica(), cache_bytes=cache_bytes)
 
 
 def _replica() -> Replica | None:
@@ -203,3 +243,124 @@ def limits() -> Limits:
         chunk_tokens=settings().chunk_tokens,
         overlap_tokens=settings().chunk_overlap_tokens,
     )
+
+
+@cache
+def keys() -> Keys:
+    from ragline.adapters.dynamodb.keys import DynamoKeys
+
+    return DynamoKeys(settings().ledger_table, client=client("dynamodb"))
+
+
+@cache
+def known_keys() -> KnownKeys:
+    """``keys``, of which what was read a moment ago is not read again."""
+    from ragline.adapters.recent import RecentKeys
+
+    return RecentKeys(keys())
+
+
+def owner_key() -> str:
+    """The stack's own API key; '' if it has none."""
+    arn = settings().owner_key_arn
+    return (_secrets()(arn) or "") if arn else ""
+
+
+@cache
+def _secrets() -> Callable[[str], str | None]:
+    from ragline.adapters.recent import Recent, secret_text
+
+    def read(arn: str) -> str | None:
+        return secret_text(arn, client=client("secretsmanager"))
+
+    return Recent(read, seconds=60)
+
+
+@cache
+def tokens() -> Tokens | None:
+    """None where no issuer is set.
+
+    Raises:
+        SetupError: a setting is missing, or names no place to fetch keys from.
+    """
+    if not settings().jwt_issuer:
+        return None
+    from ragline.adapters.jwt.jwks import KeySet
+    from ragline.adapters.jwt.tokens import OidcTokens
+
+    audience = _listed(settings().jwt_audience)
+    if not audience:
+        raise SetupError("JWT_ISSUER is set, and JWT_AUDIENCE is not: see docs/access.md.")
+    return OidcTokens(
+        settings().jwt_issuer,
+        audience,
+        KeySet(settings().jwt_issuer, settings().jwt_jwks_url),
+        tenant_claims=_listed(settings().jwt_tenant_claims),
+        role_claims=_listed(settings().jwt_role_claims),
+    )
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+@cache
+def webhooks() -> Webhooks:
+    from ragline.adapters.dynamodb.webhooks import DynamoWebhooks
+
+    return DynamoWebhooks(settings().ledger_table, client=client("dynamodb"))
+
+
+@cache
+def webhook_secrets() -> WebhookSecrets:
+    from ragline.adapters.webhook_secrets import SsmSecrets
+
+    return SsmSecrets(settings().webhook_secrets_prefix, client=client("ssm"))
+
+
+@cache
+def deliveries() -> Deliveries:
+    from ragline.adapters.event_bus import SqsDeliveries
+
+    return SqsDeliveries(settings().deliveries_queue_url, client=client("sqs"))
+
+
+@cache
+def receivers() -> Receivers:
+    from ragline.adapters.receivers import HttpReceivers
+    from ragline.domain.addresses import parse_networks
+
+    return HttpReceivers(parse_networks(settings().webhook_allow))
+
+
+@cache
+def bus() -> EventBus:
+    from ragline.adapters.event_bus import EventBridge
+
+    return EventBridge(settings().event_bus, client=client("events"))
+
+
+@cache
+def connections() -> Connections:
+    from ragline.adapters.dynamodb.connections import DynamoConnections
+
+    return DynamoConnections(settings().connections_table, client=client("dynamodb"))
+
+
+@cache
+def tickets() -> Tickets:
+    from ragline.adapters.dynamodb.connections import DynamoTickets
+
+    return DynamoTickets(settings().ledger_table, client=client("dynamodb"))
+
+
+SOCKETS_STAGE = "live"
+
+
+@cache
+def sockets() -> Sockets:
+    from ragline.adapters.sockets import ApiGatewaySockets, management_url
+
+    domain, local = settings().sockets_domain, settings().aws_endpoint_url
+    where = management_url(domain, SOCKETS_STAGE, local)
+    return ApiGatewaySockets(client("apigatewaymanagementapi", where))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from ragline.adapters.cursors import decode_cursor, encode_cursor, sort_key, trouble_key
+from ragline.adapters.memory_uploads import MemoryUploads
 from ragline.domain import lifecycle
 from ragline.domain.chunks import Part
 from ragline.domain.documents import Document, Partition, Reason, Status
@@ -21,11 +22,13 @@ from ragline.domain.ledger import (
     ChunkState,
     DocumentPage,
     Failure,
+    Multipart,
     NewDocument,
     Work,
 )
 from ragline.domain.lifecycle import MAX_FAILURES, TROUBLED, Record
 from ragline.domain.messages import IndexOp, PageWork, PartReady
+from ragline.domain.tenants import NO_CAPS, Caps, Holdings, Tenant, held_by
 from ragline.domain.times import check_time, iso, utc_now
 from ragline.ports import Backlog
 
@@ -46,14 +49,19 @@ class MemoryLedger:
         self._failures: dict[_Document, dict[tuple[object, ...], Failure]] = {}
         self._claims: dict[tuple[Partition, str], str] = {}
         self._fields: dict[Partition, set[str]] = {}
+        self._caps: dict[str, Caps] = {}
+        # What tenants are said to hold beside what their documents have: a fault, and no use of
+        # ours makes one.
+        self._drift: dict[str, Holdings] = {}
 
-    def create(self, new: NewDocument) -> Document:
+    def create(self, new: NewDocument, caps: Caps = NO_CAPS) -> Document:
         with self._lock:
             _, record = self._change(
                 new.partition.tenant,
                 new.document_id,
                 lambda old: lifecycle.created(old, new, self._now()),
                 new,
+                caps,
             )
             assert record is not None  # noqa: S101 - the rule never refuses
             return record.document
@@ -68,6 +76,23 @@ class MemoryLedger:
                 owner = document_id
             self._claims[partition, checksum] = owner
             return owner
+
+    def content_owner(self, partition: Partition, checksum: str) -> str:
+        with self._lock:
+            return self._claims.get((partition, checksum), "")
+
+    def open_upload(self, document: Document, upload: Multipart | None, seconds: int = 0) -> bool:
+        _, record = self._change(
+            document.partition.tenant,
+            document.document_id,
+            lambda old: lifecycle.uploading(old, upload, seconds, self._now()),
+        )
+        return record is not None
+
+    def upload(self, tenant: str, document_id: str) -> Multipart | None:
+        with self._lock:
+            record = self._records.get((tenant, document_id))
+            return record.upload if record else None
 
     def get(self, tenant: str, document_id: str) -> Document | None:
         with self._lock:
@@ -108,7 +133,14 @@ class MemoryLedger:
         last = encode_cursor(partition, sort_key(found[limit - 1])) if more else None
         return DocumentPage(found[:limit], last)
 
-    def begin(self, new: NewDocument, sequencer: str, fingerprint: str) -> Document | None:
+    def begin(
+        self,
+        new: NewDocument,
+        sequencer: str,
+        fingerprint: str,
+        *,
+        known: Document | None = None,
+    ) -> Document | None:
         _, record = self._change(
             new.partition.tenant,
             new.document_id,
@@ -176,7 +208,13 @@ class MemoryLedger:
                 self._records[where] = replace(self._records[where], chunk_reason=cause)
 
     def settle(
-        self, tenant: str, document_id: str, generation: int, *, advice: str = ""
+        self,
+        tenant: str,
+        document_id: str,
+        generation: int,
+        *,
+        advice: str = "",
+        known: Document | None = None,
     ) -> Document | None:
         _, record = self._change(
             tenant,
@@ -316,6 +354,25 @@ class MemoryLedger:
                 lambda old: lifecycle.recounted(old, document.generation, counts),
             )
 
+    def tenant(self, tenant: str) -> Tenant:
+        """Counted anew whenever it is asked for, and so never wrong of itself."""
+        with self._lock:
+            held = [held_by(one.document) for (of, _), one in self._records.items() if of == tenant]
+            holds = sum(held, self._drift.get(tenant, Holdings()))
+            return Tenant(tenant, self._caps.get(tenant, NO_CAPS), holds)
+
+    def tenants(self) -> Sequence[str]:
+        with self._lock:
+            return sorted({owner for owner, _ in self._records} | self._caps.keys())
+
+    def cap(self, tenant: str, caps: Caps) -> None:
+        with self._lock:
+            self._caps[tenant] = caps
+
+    def recount_tenant(self, tenant: str) -> bool:
+        self._drift.pop(tenant, None)
+        return True
+
     def metadata_fields(self, partition: Partition) -> frozenset[str]:
         with self._lock:
             return frozenset(self._fields.get(partition, ()))
@@ -329,6 +386,7 @@ class MemoryLedger:
         document_id: str,
         rule: Callable[[Record | None], Record | None],
         new: NewDocument | None = None,
+        caps: Caps = NO_CAPS,
     ) -> tuple[Record | None, Record | None]:
         """Ask the rule and keep what it says; keep the fields of ``new`` if it says anything."""
         with self._lock:
@@ -336,6 +394,8 @@ class MemoryLedger:
             record = rule(old)
             if record is None or record is old:
                 return old, record
+            more = held_by(record.document) - held_by(old.document if old else None)
+            replace(self.tenant(tenant), caps=caps).check_room(more, record.document.filename)
             if new and new.metadata:
                 fields = self._fields.setdefault(new.partition, set())
                 fields.update(lifecycle.new_fields(fields, new))
@@ -371,11 +431,12 @@ class MemoryLedger:
         self._records[where] = replace(record, document=counted)
 
 
-class MemoryObjects:
+class MemoryObjects(MemoryUploads):
     """``ports.Objects``; a presigned URL names the key and leads nowhere. ETags are MD5 sums."""
 
     def __init__(self) -> None:
-        self._objects: dict[str, bytes] = {}
+        super().__init__()
+        self._objects = {}
 
     def get(self, key: str, etag: str = "") -> bytes | None:
         found = self._objects.get(key)
@@ -394,14 +455,12 @@ class MemoryObjects:
         for key in list(keys):
             self._objects.pop(key, None)
 
-    def list(self, prefix: str) -> Iterator[str]:
-        yield from sorted(key for key in self._objects if key.startswith(prefix))
+    def list(self, prefix: str, *, since: str = "") -> Iterator[str]:
+        yield from sorted(key for key in self._objects if key.startswith(prefix) and key >= since)
 
-    def presign_put(
-        self, key: str, *, content_type: str, size: int, checksum: str, expires: int
-    ) -> tuple[str, Mapping[str, str]]:
-        headers = {"Content-Type": content_type, "Content-Length": str(size) if size else ""}
-        return f"memory://{key}", {name: value for name, value in headers.items() if value}
+    def folders(self, prefix: str) -> Iterator[str]:
+        below = (key[len(prefix) :] for key in self.list(prefix))
+        yield from dict.fromkeys(f"{prefix}{one.split('/')[0]}/" for one in below if "/" in one)
 
 
 class MemoryQueues:
@@ -412,8 +471,8 @@ class MemoryQueues:
         self.pages: list[PageWork] = []
         self.ops: list[IndexOp] = []
 
-    def send_parts(self, parts: Sequence[Part], *, nonce: str = "") -> None:
-        self.parts.extend(PartReady.of(part, nonce) for part in parts)
+    def send_parts(self, parts: Sequence[Part], *, nonce: str = "", trace_id: str = "") -> None:
+        self.parts.extend(PartReady.of(part, nonce, trace_id) for part in parts)
 
     def send_pages(self, work: Sequence[PageWork]) -> None:
         self.pages.extend(work)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 from botocore.exceptions import ClientError
 
 from ragline.adapters.aws_errors import error_code, of_code, translated
 from ragline.adapters.backoff import Backoff
-from ragline.domain.errors import SetupError, TransientError
+from ragline.adapters.s3_uploads import S3Uploads
+from ragline.domain.errors import TransientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -22,7 +21,7 @@ _ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
 _OTHER_VERSION = frozenset({"PreconditionFailed", "412"})
 
 
-class S3Objects:
+class S3Objects(S3Uploads):
     """``ports.Objects``. The client signs with ``s3v4``, or ``presign_put`` refuses."""
 
     def __init__(self, bucket: str, *, client: S3Client, backoff: Backoff | None = None) -> None:
@@ -64,41 +63,22 @@ class S3Objects:
         while some := list(islice(left, _KEYS_PER_DELETE)):
             self._delete(some)
 
-    def list(self, prefix: str) -> Iterator[str]:
+    def list(self, prefix: str, *, since: str = "") -> Iterator[str]:
+        pages = self._client.get_paginator("list_objects_v2")
+        # The place itself is wanted too: S3 leaves out what it starts after.
+        before: dict[str, Any] = {"StartAfter": since[:-1]} if since[:-1] else {}
+        with translated(self._what):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix, **before):
+                for found in page.get("Contents", []):
+                    if found["Key"] >= since:
+                        yield found["Key"]
+
+    def folders(self, prefix: str) -> Iterator[str]:
         pages = self._client.get_paginator("list_objects_v2")
         with translated(self._what):
-            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
-                for found in page.get("Contents", []):
-                    yield found["Key"]
-
-    def presign_put(
-        self, key: str, *, content_type: str, size: int, checksum: str, expires: int
-    ) -> tuple[str, Mapping[str, str]]:
-        """As the port says; an empty type, checksum or a size of 0 is left open.
-
-        Raises:
-            SetupError: the client's signatures do not cover the headers.
-        """
-        params: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
-        headers: dict[str, str] = {}
-        if content_type:
-            params["ContentType"] = headers["Content-Type"] = content_type
-        if size:
-            params["ContentLength"], headers["Content-Length"] = size, str(size)
-        if checksum:
-            digest = base64.b64encode(bytes.fromhex(checksum)).decode()
-            params["ChecksumSHA256"] = headers["x-amz-checksum-sha256"] = digest
-        with translated(self._what):
-            url = self._client.generate_presigned_url(
-                "put_object", Params=params, ExpiresIn=expires
-            )
-        signed = parse_qs(urlsplit(url).query).get("X-Amz-SignedHeaders", [""])[0].split(";")
-        if loose := sorted(name for name in headers if name.lower() not in signed):
-            raise SetupError(
-                f"{self._what}: the upload's signature leaves out {', '.join(loose)}; "
-                "make the S3 client with signature_version='s3v4'."
-            )
-        return url, headers
+            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix, Delimiter="/"):
+                for found in page.get("CommonPrefixes", []):
+                    yield found["Prefix"]
 
     def _delete(self, keys: Sequence[str]) -> None:
         """Delete at most 1,000 keys; S3 answers 200 even where it deleted nothing."""

@@ -55,8 +55,8 @@ class SqsQueues:
         self._index_ops_url = index_ops_url
         self._backoff = backoff or Backoff(tries=6, first=0.05)
 
-    def send_parts(self, parts: Sequence[Part], *, nonce: str = "") -> None:
-        bodies = [PartReady.of(part, nonce).model_dump_json() for part in parts]
+    def send_parts(self, parts: Sequence[Part], *, nonce: str = "", trace_id: str = "") -> None:
+        bodies = [PartReady.of(part, nonce, trace_id).model_dump_json() for part in parts]
         self._send(self._chunks_url, [{"Id": "", "MessageBody": body} for body in bodies])
 
     def send_pages(self, work: Sequence[PageWork]) -> None:

@@ -13,12 +13,16 @@ import ragline
 from ragline.api import (
     problems,
     routes_documents,
+    routes_keys,
     routes_query,
     routes_redrive,
     routes_system,
+    routes_uploads,
+    routes_usage,
+    routes_webhooks,
 )
 from ragline.api.boundary import Boundary, Cors
-from ragline.api.dependencies import Dependencies, known_parameters
+from ragline.api.dependencies import Dependencies, allowed, known_parameters
 from ragline.api.openapi import DocumentedApp
 from ragline.domain.errors import RaglineError
 from ragline.usecases.search import SearchResult
@@ -44,12 +48,21 @@ def create_app(
         redoc_url=None,
         # A redirect would lose the stage's prefix; a path with one slash too many is a 404.
         redirect_slashes=False,
-        dependencies=[Depends(known_parameters)],
+        dependencies=[Depends(allowed), Depends(known_parameters)],
         generate_unique_id_function=_operation_id,
     )
     app.state.dependencies = dependencies
     app.state.on_search = on_search
-    for routes in (routes_system, routes_documents, routes_redrive, routes_query):
+    for routes in (
+        routes_system,
+        routes_documents,
+        routes_uploads,
+        routes_redrive,
+        routes_query,
+        routes_keys,
+        routes_usage,
+        routes_webhooks,
+    ):
         app.include_router(routes.router)
     app.add_exception_handler(RaglineError, problems.on_ragline_error)
     app.add_exception_handler(HTTPException, problems.on_http_exception)

@@ -12,8 +12,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ragline.api.problems import TRACE_KEY, on_unexpected, problem
-from ragline.domain.errors import SetupError, TooLarge
+from ragline.api.problems import TRACE_KEY, on_unexpected, problem, status_of
+from ragline.domain.errors import InvalidRequest, SetupError, TooLarge
 from ragline.settings import Settings
 
 UPLOAD_PATH = "/api/v2/documents/upload"
@@ -28,6 +28,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 
 MAX_FORM_BYTES = MAX_FILE_BYTES + 100_000
 MAX_JSON_BYTES = 512 * 1024
+MAX_JSON_DEPTH = 32
+"""No body of this API nests deeper than 4; Python's own limit is no error that says what to do."""
+
+_STRUCTURE = re.compile(rb'[\[{]|[\]}]|"(?:[^"\\]|\\.)*"', re.S)
 
 _TRACE_ROOT = re.compile(r"Root=(1-[0-9a-f]{8}-[0-9a-f]{24})")
 
@@ -56,8 +60,8 @@ class Boundary:
         try:
             body = await _body(scope, receive)
             await self._app(scope, _replay(body, receive), traced)
-        except TooLarge as error:
-            response = problem(scope, 413, error.code, str(error))
+        except (TooLarge, InvalidRequest) as error:
+            response = problem(scope, status_of(type(error)), error.code, str(error))
             await response(scope, receive, traced)
         except ClientDisconnect:
             return
@@ -141,7 +145,26 @@ async def _body(scope: Scope, receive: Receive) -> bytes:
         more = message.get("more_body", False)
         if len(body) > limit:
             raise _too_large(path)
+    if path != UPLOAD_PATH:
+        check_depth(bytes(body))
     return bytes(body)
+
+
+def check_depth(body: bytes) -> None:
+    """Refuse JSON that nests too deep, before it is read; what is no JSON is for the reader to say.
+
+    Raises:
+        InvalidRequest: it does; names the limit.
+    """
+    if body.count(b"[") + body.count(b"{") <= MAX_JSON_DEPTH:
+        return  # whatever it is
+    depth = 0
+    for found in _STRUCTURE.finditer(body):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(found[0], 0)
+        if depth > MAX_JSON_DEPTH:
+            raise InvalidRequest(
+                f"The body nests deeper than the limit of {MAX_JSON_DEPTH} levels."
+            )
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -8,9 +8,27 @@ from typing import Annotated, Protocol, cast
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 
+from ragline.api.access import OPEN, needed
+from ragline.api.problems import TRACE_KEY
+from ragline.domain.access import Principal, Role
 from ragline.domain.documents import Partition, check_name
-from ragline.domain.errors import InvalidRequest, SetupError
-from ragline.ports import Embedder, Indexes, Ledger, Objects, Queues, Reranker, VectorIndex
+from ragline.domain.errors import Forbidden, InvalidRequest, SetupError, Unauthorised
+from ragline.ports import (
+    Deliveries,
+    Embedder,
+    Indexes,
+    Keys,
+    Ledger,
+    Objects,
+    Queues,
+    Receivers,
+    Reranker,
+    Tickets,
+    UsageBook,
+    VectorIndex,
+    Webhooks,
+    WebhookSecrets,
+)
 from ragline.settings import Settings
 from ragline.usecases.search import SearchResult
 
@@ -53,6 +71,20 @@ class Dependencies(Protocol):
 
     def model(self) -> Model: ...
 
+    def usage_book(self) -> UsageBook: ...
+
+    def keys(self) -> Keys: ...
+
+    def webhooks(self) -> Webhooks: ...
+
+    def webhook_secrets(self) -> WebhookSecrets: ...
+
+    def receivers(self) -> Receivers: ...
+
+    def deliveries(self) -> Deliveries: ...
+
+    def tickets(self) -> Tickets: ...
+
 
 async def _dependencies(request: Request) -> Dependencies:
     return cast("Dependencies", request.app.state.dependencies)
@@ -62,20 +94,54 @@ async def _on_search(request: Request) -> Callable[[SearchResult], None]:
     return cast("Callable[[SearchResult], None]", request.app.state.on_search)
 
 
-async def _tenant(request: Request) -> str:
-    """The tenant that API Gateway's authoriser named; ``default`` where it names none.
+async def _principal(request: Request) -> Principal:
+    """Who calls, as API Gateway's authoriser said.
 
-    Only the authoriser's word counts: no body, query or header can choose a tenant.
+    Only the authoriser's word counts: no body, query or header can choose a tenant or a role. Where
+    no gateway stands before this app, it is one's own process, and its caller is everyone's admin.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+
+    Raises:
+        Unauthorised: the gateway asked no authoriser.
+        SetupError: its authoriser is not ours.
     """
-    context = request.scope.get("aws.event", {}).get("requestContext", {})
-    name = (context.get("authorizer") or {}).get("tenant")
-    if name is None:
-        return DEFAULT_TENANT
+    event = request.scope.get("aws.event")
+    if event is None:
+        return Principal(DEFAULT_TENANT, Role.ADMIN, "local")
+    told = event.get("requestContext", {}).get("authorizer") or {}
+    if not told:
+        raise Unauthorised("Say who calls: by x-api-key, or Authorization: Bearer.")
     try:
-        return check_name(str(name), "tenant")
-    except InvalidRequest as error:
+        tenant = check_name(str(told.get("tenant", "")), "tenant")
+        return Principal(tenant, Role(told.get("role", "")), str(told.get("principal", "")))
+    except (InvalidRequest, ValueError) as error:
         raise SetupError(f"the authoriser's context is wrong: {error}") from error
+
+
+async def _tenant(caller: Annotated[Principal, Depends(_principal)]) -> str:
+    return caller.tenant
+
+
+async def allowed(request: Request) -> None:
+    """Refuse who may not use this route, before anything is done.
+
+    Raises:
+        Unauthorised, SetupError: as ``_principal`` says.
+        Forbidden: the caller's role is too low; says which is needed.
+    """
+    route = request.scope.get("route")
+    name = route.name if isinstance(route, APIRoute) else ""
+    if name in OPEN:
+        return
+    caller = await _principal(request)
+    if not caller.role.allows(needed(name)):
+        raise Forbidden(
+            f"This needs the role {needed(name).value}; yours is {caller.role.value}."
+        )
+
+
+async def _trace_id(request: Request) -> str:
+    return str(request.scope.get(TRACE_KEY, ""))
 
 
 async def known_parameters(request: Request) -> None:
@@ -90,7 +156,9 @@ async def known_parameters(request: Request) -> None:
 
 
 Deps = Annotated[Dependencies, Depends(_dependencies)]
+Caller = Annotated[Principal, Depends(_principal)]
 Tenant = Annotated[str, Depends(_tenant)]
+TraceId = Annotated[str, Depends(_trace_id)]
 OnSearch = Annotated[Callable[[SearchResult], None], Depends(_on_search)]
 
 

@@ -31,6 +31,39 @@ REGISTERED: Example = {
         "expires_in": 3_600,
     },
 }
+MULTIPART: Example = {
+    "method": "MULTIPART",
+    "upload_id": "VXBsb2FkIElEIGZvciA2aWWpbmcncyBteS1tb3ZpZS5tMnRzIHVwbG9hZA",
+    "part_size": 8_388_608,
+    "parts": 20,
+    "expires_in": 172_800,
+}
+PARTS: Example = {
+    "upload_id": MULTIPART["upload_id"],
+    "parts": [{"number": 1, "checksum": _SUM}],
+}
+PART_TARGETS: Example = {
+    "document_id": _ID,
+    "upload_id": MULTIPART["upload_id"],
+    "parts": [
+        {
+            "number": 1,
+            "size": 8_388_608,
+            "url": "https://bucket.s3.amazonaws.com/uploads/…?partNumber=1&X-Amz-Signature=…",
+            "headers": {"Content-Length": "8388608", "x-amz-checksum-sha256": "n4bQgYhMfWU="},
+        }
+    ],
+    "expires_in": 3_600,
+}
+ARRIVED: Example = {
+    "document_id": _ID,
+    "upload_id": MULTIPART["upload_id"],
+    "size": 160_000_000,
+    "part_size": 8_388_608,
+    "parts": 20,
+    "arrived": [{"number": 1, "size": 8_388_608, "checksum": _SUM}],
+}
+COMPLETE: Example = {"upload_id": MULTIPART["upload_id"]}
 DUPLICATE: Example = {
     "document_id": _ID,
     "job_id": _ID,
@@ -68,6 +101,7 @@ DOCUMENT: Example = {
     "reason": None,
     "advice": None,
     "timings": {"split": "2026-01-31T12:00:04.000Z"},
+    "trace_id": "1-679cc2a1-0123456789abcdef01234567",
     "created_at": _TIME,
     "updated_at": "2026-01-31T12:00:09.000Z",
 }
@@ -183,15 +217,16 @@ ANSWER: Example = {
         }
     ],
     "legs": {"dense": 100, "bm25": 37},
-    "reranker": "late interaction, all-minilm-l6-v2-1-int8",
+    "reranker": "late interaction, all-minilm-l6-v2-2-int8",
     "notes": [],
     "timings_ms": {
         "embed": 11.2,
         "dense": 14.0,
         "bm25": 9.1,
         "ledger": 4.3,
+        "passages": 2.6,
         "rerank": 180.4,
-        "total": 211.9,
+        "total": 214.5,
     },
 }
 HEALTH: Example = {"status": "ok"}
@@ -200,10 +235,10 @@ INFO: Example = {
     "version": "0.1.0",
     "components": {
         "ledger": {"state": "ok"},
-        "index": {"state": "ok", "rows": 12_408, "models": {"all-minilm-l6-v2-1-int8": 12_408}},
+        "index": {"state": "ok", "rows": 12_408, "models": {"all-minilm-l6-v2-2-int8": 12_408}},
         "model": {
             "state": "ok",
-            "fingerprint": "all-minilm-l6-v2-1-int8",
+            "fingerprint": "all-minilm-l6-v2-2-int8",
             "precision": "int8",
             "dimensions": 384,
         },
@@ -217,3 +252,67 @@ INFO: Example = {
         "max_top_k": 100,
     },
 }
+
+USAGE: Example = {
+    "month": "2026-01",
+    "holds": {"documents": 120, "bytes": 3_110_400, "chunks": 3_400},
+    "functions": [
+        {
+            "function": "embedder",
+            "invocations": 48,
+            "milliseconds": 41_200.5,
+            "gb_seconds": 71.175,
+            "requests": {"chunks": 3_400, "dynamodb_write_units": 7_100, "s3_writes": 130},
+            "usd": 0.001196,
+        }
+    ],
+    "costs": [{"item": "dynamodb_write_units", "quantity": 16_320, "usd": 0.0102}],
+    "usd": 0.0114,
+    "usd_per_chunk": 0.0000034,
+    "storage": [{"item": "vectors_gigabyte_months", "quantity": 0.003, "usd": 0.000069}],
+    "prices": {"as_of": "2026-11", "region": "us-east-1"},
+}
+WEBHOOK_BODY: Example = {
+    "url": "https://example.com/hooks/ragline",
+    "collections": ["reports"],
+    "statuses": ["indexed", "failed"],
+}
+WEBHOOK: Example = {
+    "webhook_id": "wh_5f2c8a1e9b7d4c3f6a0e",
+    "url": "https://example.com/hooks/ragline",
+    "collections": ["reports"],
+    "statuses": ["failed", "indexed"],
+    "created_at": _TIME,
+    "disabled": None,
+}
+WEBHOOK_CREATED: Example = {**WEBHOOK, "secret": "whsec_…"}
+WEBHOOKS: Example = {"webhooks": [WEBHOOK]}
+WEBHOOK_DETAIL: Example = {
+    **WEBHOOK,
+    "undelivered": [
+        {
+            "event_id": "evt_0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+            "event_time": _TIME,
+            "why": "it answered 500",
+            "attempts": 9,
+            "at": "2026-01-31T19:04:11.000Z",
+        }
+    ],
+}
+WEBHOOK_REDRIVEN: Example = {
+    "webhook_id": WEBHOOK["webhook_id"],
+    "events": ["evt_0a1b2c3d4e5f60718293a4b5c6d7e8f9"],
+}
+TICKET: Example = {"ticket": "q3Zr…", "expires_in": 60}
+KEY_BODY: Example = {"name": "the website", "role": "reader", "expires_in_days": 365}
+KEY: Example = {
+    "key_id": "0f4e2b1c9d8a7f36",
+    "name": "the website",
+    "role": "reader",
+    "ends_with": "x7Qe",
+    "created_at": _TIME,
+    "expires_at": None,
+    "revoked_at": None,
+}
+KEY_CREATED: Example = {**KEY, "key": "rag_…x7Qe"}
+KEYS: Example = {"keys": [KEY]}

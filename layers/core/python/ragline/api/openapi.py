@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from ragline.api import problems
+from ragline.api.access import OPEN, needed
 from ragline.domain import errors
 
 Responses = dict[int | str, dict[str, Any]]
@@ -56,11 +57,42 @@ def _problem(description: str, status: int, code: str) -> dict[str, Any]:
     return {"description": description, "content": content}
 
 
+SECURITY = {
+    "ApiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    "Bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+}
+
+
+def _say_who_may(operation: dict[str, Any]) -> None:
+    """Which role it needs, and the two refusals of whoever has it not."""
+    name = operation["operationId"]
+    if name in OPEN:
+        operation["security"] = []
+        return
+    role = f"Needs the role `{needed(name).value}`."
+    operation["description"] = " ".join(filter(None, [operation.get("description"), role]))
+    for kind in (errors.Unauthorised, errors.Forbidden):
+        status = problems.status_of(kind)
+        operation["responses"][str(status)] = _problem(
+            f"Refused: `{kind.code}`.", status, kind.code
+        )
+
+
 class DocumentedApp(FastAPI):
-    """FastAPI knows response models as application/json only: Problem is added by hand."""
+    """FastAPI knows response models as application/json only: Problem is added by hand.
+
+    So is who may call, which the gateway's authoriser and one table decide.
+    """
 
     def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema:
+            return self.openapi_schema
         document = super().openapi()
+        document["security"] = [{name: []} for name in SECURITY]
+        document.setdefault("components", {})["securitySchemes"] = SECURITY
+        for methods in document["paths"].values():
+            for operation in methods.values():
+                _say_who_may(operation)
         problem = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas.update(problem.pop("$defs", {}), Problem=problem)

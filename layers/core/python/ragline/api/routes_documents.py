@@ -9,7 +9,14 @@ from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, Respon
 
 from ragline.api import examples, schemas, views
 from ragline.api.boundary import MAX_FILE_BYTES, too_large_file
-from ragline.api.dependencies import DEFAULT_COLLECTION, Dependencies, Deps, Tenant, partition
+from ragline.api.dependencies import (
+    DEFAULT_COLLECTION,
+    Dependencies,
+    Deps,
+    Tenant,
+    TraceId,
+    partition,
+)
 from ragline.api.openapi import answers, request
 from ragline.domain.documents import Status
 from ragline.domain.errors import (
@@ -18,9 +25,15 @@ from ragline.domain.errors import (
     InvalidRequest,
     LimitExceeded,
     NotFound,
+    QuotaExceeded,
     TooLarge,
 )
+from ragline.domain.times import utc_now
+from ragline.domain.usage import month_of
+from ragline.prices import prices
 from ragline.usecases import documents, upload
+from ragline.usecases.usage import cost_so_far
+from ragline.usecases.webhooks import chosen
 
 router = APIRouter(prefix="/api/v2/documents", tags=["documents"])
 
@@ -42,19 +55,24 @@ Cursor = Annotated[
     summary="Register a document and get a URL to upload it to",
     responses=answers(
         {
-            201: ("Now PUT the bytes to `upload.url`, with its headers.", examples.REGISTERED),
+            201: ("Now bring the bytes as `upload` says.", examples.REGISTERED),
             200: ("These bytes are known: `duplicate` is true.", examples.DUPLICATE),
         },
         InvalidRequest,
         EmptyFile,
         Conflict,
+        QuotaExceeded,
         LimitExceeded,
         TooLarge,
     ),
     openapi_extra=request(examples.REGISTER),
 )
 def register(
-    body: schemas.documents.RegisterBody, deps: Deps, tenant: Tenant, response: Response
+    body: schemas.documents.RegisterBody,
+    deps: Deps,
+    tenant: Tenant,
+    trace_id: TraceId,
+    response: Response,
 ) -> schemas.documents.RegisteredView:
     """For files of any size. Processing starts by itself when the bytes have arrived."""
     asked = upload.UploadRequest(
@@ -66,6 +84,9 @@ def register(
         checksum=body.checksum,
         document_id=body.document_id,
         allow_duplicate=body.allow_duplicate,
+        way=upload.Way(body.upload),
+        trace_id=trace_id,
+        webhook=chosen(tenant, body.webhook, webhooks=deps.webhooks()) if body.webhook else "",
     )
     done = upload.register(
         asked, ledger=deps.ledger(), objects=deps.objects(), limits=_limits(deps)
@@ -97,6 +118,7 @@ async def _one_form(request: Request) -> None:
         InvalidRequest,
         EmptyFile,
         Conflict,
+        QuotaExceeded,
         TooLarge,
         LimitExceeded,
     ),
@@ -105,6 +127,7 @@ async def _one_form(request: Request) -> None:
 def upload_directly(
     deps: Deps,
     tenant: Tenant,
+    trace_id: TraceId,
     response: Response,
     file: Annotated[UploadFile, File(description=f"At most {MAX_FILE_BYTES:,} bytes.")],
     collection: Annotated[str, Form()] = DEFAULT_COLLECTION,
@@ -124,6 +147,7 @@ def upload_directly(
         metadata=_json_object(metadata),
         document_id=document_id,
         allow_duplicate=allow_duplicate,
+        trace_id=trace_id,
     )
     done = upload.store(
         asked, data, ledger=deps.ledger(), objects=deps.objects(), limits=_limits(deps)
@@ -249,7 +273,12 @@ def delete_document(document_id: DocumentId, deps: Deps, tenant: Tenant) -> None
 
 def _limits(deps: Dependencies) -> upload.Limits:
     settings = deps.settings()
-    return upload.Limits(settings.max_file_bytes, settings.upload_expires_seconds)
+
+    def spent(tenant: str) -> float:
+        month = month_of(utc_now())
+        return cost_so_far(tenant, month, book=deps.usage_book(), prices=prices())
+
+    return upload.Limits(settings.max_file_bytes, settings.upload_expires_seconds, spent)
 
 
 def _json_object(text: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from fastapi import APIRouter
@@ -61,7 +62,7 @@ def query(
     on_search(result)
     if not any(result.legs.values()) and body.filters == schemas.queries.Filters():
         _check_model(asked.partition, deps)
-    seen = highlight(body.asked, [hit.candidate.chunk for hit in result.hits])
+    seen = highlight(body.asked, [hit.passage.chunk for hit in result.hits])
     return views.answer(result, seen, explain=body.explain)
 
 
@@ -83,10 +84,17 @@ def _reranker(wanted: bool, deps: Dependencies) -> Reranker | None:
 
 
 def _filter(filters: schemas.queries.Filters) -> Filter:
-    ids = [*filters.document_ids, *([filters.document_id] if filters.document_id else [])]
     return Filter(
-        document_ids=ids,
+        document_ids=_documents(filters),
         metadata=check_metadata(filters.metadata),
         page_from=filters.page.first,
         page_to=filters.page.last,
     )
+
+
+def _documents(filters: schemas.queries.Filters) -> Sequence[str] | None:
+    """The one document, if it is among those allowed; None if any is."""
+    one, allowed = filters.document_id, filters.document_ids
+    if one is None:
+        return allowed
+    return [one] if allowed is None or one in allowed else []

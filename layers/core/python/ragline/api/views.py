@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from ragline.api import schemas
 from ragline.domain.chunks import Chunk, chunk_id
 from ragline.domain.documents import Document, Reason
-from ragline.domain.ledger import Failure
+from ragline.domain.ledger import Failure, Multipart
 from ragline.usecases.documents import FailedChunks
 from ragline.usecases.fusion import Hit, LegRank
 from ragline.usecases.highlight import Highlight, Snippet
+from ragline.usecases.multipart import UPLOAD_SECONDS
 from ragline.usecases.redrive import RedrivePage
 from ragline.usecases.retry import Retried
 from ragline.usecases.search import SearchResult
-from ragline.usecases.upload import Registered
+from ragline.usecases.upload import PresignedPost, PresignedPut, Registered
 
 
 def document(found: Document) -> schemas.documents.DocumentView:
@@ -43,6 +44,7 @@ def document(found: Document) -> schemas.documents.DocumentView:
         reason=reason(found.reason) if found.reason else None,
         advice=found.advice or None,
         timings=dict(found.timings),
+        trace_id=found.trace_id or None,
         created_at=found.created_at,
         updated_at=found.updated_at,
     )
@@ -131,21 +133,21 @@ def answer(
 
 
 def _hit(rank: int, hit: Hit, seen: Highlight, explain: bool) -> schemas.queries.HitView:
-    candidate = hit.candidate
-    found = candidate.chunk
+    passage = hit.passage
+    found = passage.chunk
     shown = schemas.queries.HitView(
         rank=rank,
         score=hit.score,
         text=found.text,
-        document_id=candidate.document_id,
-        chunk_id=candidate.chunk_id,
+        document_id=passage.document_id,
+        chunk_id=passage.chunk_id,
         ordinal=found.ordinal,
-        filename=candidate.filename,
+        filename=passage.filename,
         page=found.page,
         page_end=found.page_end,
         headings=list(found.headings),
         span=schemas.documents.Span(start=found.start, end=found.end),
-        metadata=dict(candidate.metadata),
+        metadata=dict(passage.metadata),
         snippet=_snippet(seen.snippet),
     )
     if explain:
@@ -168,15 +170,28 @@ def _snippet(cut: Snippet) -> schemas.queries.SnippetView:
 
 
 def registered(done: Registered) -> schemas.documents.RegisteredView:
-    target = done.upload and schemas.documents.UploadTarget(
-        url=done.upload.url, headers=dict(done.upload.headers), expires_in=done.upload.expires
-    )
     return schemas.documents.RegisteredView(
         document_id=done.document.document_id,
         job_id=done.document.document_id,
         status=done.document.status,
         duplicate=done.duplicate,
-        upload=target,
+        upload=done.upload and target(done.upload),
+    )
+
+
+def target(
+    upload: PresignedPut | PresignedPost | Multipart,
+) -> schemas.uploads.UploadTarget:
+    match upload:
+        case PresignedPut(url, headers, expires):
+            return schemas.uploads.PutTarget(url=url, headers=dict(headers), expires_in=expires)
+        case PresignedPost(url, fields, expires):
+            return schemas.uploads.PostTarget(url=url, fields=dict(fields), expires_in=expires)
+    return schemas.uploads.PartsTarget(
+        upload_id=upload.upload_id,
+        part_size=upload.part_size,
+        parts=upload.parts,
+        expires_in=UPLOAD_SECONDS,
     )
 
 

@@ -52,6 +52,7 @@ class DocumentView(Answer):
     size: int | None = None
     created_at: str | None = ""
     updated_at: str | None = ""
+    trace_id: str | None = ""
 
     @property
     def ended(self) -> bool:
@@ -101,11 +102,38 @@ class RedrivePage(Answer):
 
 
 class Upload(BaseModel):
-    """Where the bytes go. ``url`` is a secret for as long as it lives: never print it."""
+    """Where the bytes go, in one piece or (``MULTIPART``) in parts.
+
+    ``url`` is a secret for as long as it lives: never print it.
+    """
 
     method: str = "PUT"
+    url: str = Field("", repr=False)
+    headers: Mapping[str, str] = Field(default_factory=dict)
+    upload_id: str = ""
+    part_size: int = 0
+    parts: int = 0
+
+
+class PartTarget(BaseModel):
+    """Where one part goes. ``url`` is a secret for as long as it lives: never print it."""
+
+    number: int
     url: str = Field(repr=False)
     headers: Mapping[str, str] = Field(default_factory=dict)
+
+
+class PartTargets(Answer):
+    parts: list[PartTarget]
+
+
+class ArrivedPart(Answer):
+    number: int
+    checksum: str | None = None
+
+
+class ArrivedParts(Answer):
+    arrived: list[ArrivedPart]
 
 
 class Registered(Answer):

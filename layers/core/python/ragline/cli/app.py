@@ -11,10 +11,13 @@ import typer
 
 import ragline
 from ragline.cli import (
+    backup,
+    cost,
     demo,
     doctor,
     documents,
     exits,
+    keys,
     logs,
     migrate,
     model,
@@ -22,6 +25,11 @@ from ragline.cli import (
     redrive,
     search,
     stack,
+    tenants,
+    tenants_delete,
+    top,
+    watch,
+    webhooks,
 )
 from ragline.cli import eval as evaluation
 
@@ -41,17 +49,26 @@ for _command, _panel in (
     (stack.info, "The stack"),
     (stack.env, "The stack"),
     (logs.logs, "The stack"),
+    (top.top, "The stack"),
     (doctor.doctor, "The stack"),
     (migrate.migrate, "The stack"),
+    (cost.cost, "The stack"),
+    (backup.backup, "The stack"),
+    (backup.restore, "The stack"),
     (model.model, "The stack"),
     (push.push, "Documents"),
     (documents.status, "Documents"),
     (documents.ls, "Documents"),
+    (watch.watch, "Documents"),
     (redrive.redrive, "Documents"),
     (documents.rm, "Documents"),
     (search.search, "Documents"),
 ):
     app.command(rich_help_panel=_panel, epilog=exits.EPILOG)(_command)
+app.add_typer(keys.app, rich_help_panel="The stack")
+tenants.app.command("delete", epilog=exits.EPILOG)(tenants_delete.delete)
+app.add_typer(tenants.app, rich_help_panel="The stack")
+app.add_typer(webhooks.app, rich_help_panel="The stack")
 # A function of that name would hide Python's own.
 app.command("eval", rich_help_panel="Documents", epilog=exits.EPILOG)(evaluation.evaluate)
 

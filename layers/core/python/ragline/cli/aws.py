@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ragline.domain.documents import Status
 from ragline.domain.errors import ServiceUnavailable, SetupError, Throttled
 
 _THROTTLES = {"Throttling", "ThrottlingException", "TooManyRequestsException", "LimitExceeded"}
@@ -76,16 +77,70 @@ def key_value(apigateway: Any, key_id: str) -> str:
         return str(apigateway.get_api_key(apiKey=key_id, includeValue=True)["value"])
 
 
+def secret_value(secretsmanager: Any, arn: str) -> str:
+    with translated("reading the stack's own API key (or set RAGLINE_API_KEY)"):
+        return str(secretsmanager.get_secret_value(SecretId=arn)["SecretString"]).strip()
+
+
 def function_names(cloudformation: Any, stack: str) -> dict[str, str]:
     """The stack's functions: logical name → function name."""
+    return resources(cloudformation, stack, "AWS::Lambda::Function")
+
+
+def resources(cloudformation: Any, stack: str, kind: str) -> dict[str, str]:
+    """Resources of one type, of the stack and of those nested in it: logical → physical id."""
     names: dict[str, str] = {}
+    nested: list[str] = []
     token: dict[str, str] = {}
-    with translated(f"listing the functions of stack {stack}"):
+    with translated(f"listing the resources of stack {stack}"):
         while True:
             page = cloudformation.list_stack_resources(StackName=stack, **token)
             for resource in page["StackResourceSummaries"]:
-                if resource["ResourceType"] == "AWS::Lambda::Function":
+                if resource["ResourceType"] == kind:
                     names[resource["LogicalResourceId"]] = resource["PhysicalResourceId"]
+                if resource["ResourceType"] == "AWS::CloudFormation::Stack":
+                    nested.append(resource["PhysicalResourceId"])
             if not page.get("NextToken"):
-                return names
+                break
             token = {"NextToken": page["NextToken"]}
+    for one in nested:
+        names |= resources(cloudformation, one, kind)
+    return names
+
+
+def queue_counts(sqs: Any, url: str) -> tuple[int, int, int]:
+    """Messages that wait, are in hand, and are held back; SQS only estimates them."""
+    names = [
+        "ApproximateNumberOfMessages",
+        "ApproximateNumberOfMessagesNotVisible",
+        "ApproximateNumberOfMessagesDelayed",
+    ]
+    with translated(f"reading queue {url.rsplit('/', 1)[-1]}"):
+        told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    waiting, in_hand, held_back = (int(told.get(name, 0)) for name in names)
+    return waiting, in_hand, held_back
+
+
+def under_way(dynamodb: Any, table: str, statuses: Iterable[Status]) -> dict[str, int]:
+    """How many documents of each status hold a lease, in all tenants."""
+    from ragline.adapters.dynamodb.items import BY_STATUS, leased_pk
+
+    found: dict[str, int] = {}
+    for status in statuses:
+        asked: dict[str, Any] = {}
+        found[status.value] = 0
+        while True:
+            with translated(f"counting documents in table {table}"):
+                page = dynamodb.query(
+                    TableName=table,
+                    IndexName=BY_STATUS,
+                    KeyConditionExpression="GSI2PK = :status",
+                    ExpressionAttributeValues={":status": {"S": leased_pk(status)}},
+                    Select="COUNT",
+                    **asked,
+                )
+            found[status.value] += page["Count"]
+            if not page.get("LastEvaluatedKey"):
+                break
+            asked = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+    return found

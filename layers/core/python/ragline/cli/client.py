@@ -14,10 +14,14 @@ from pydantic import ValidationError
 import ragline
 from ragline.cli.answers import (
     Answer,
+    ArrivedPart,
+    ArrivedParts,
     DocumentView,
     Failures,
     Hits,
     Listing,
+    PartTarget,
+    PartTargets,
     Redriven,
     RedrivePage,
     Registered,
@@ -63,7 +67,9 @@ class Client:
         self.address = address
         self._sleep = outside.sleep
         headers = {"user-agent": f"ragline/{ragline.__version__}"}
-        if address.key:
+        if address.token:
+            headers["authorization"] = f"Bearer {address.token}"
+        elif address.key:
             headers["x-api-key"] = address.key
         timeout = httpx.Timeout(60.0, connect=10.0)
         self._api = httpx.Client(
@@ -85,6 +91,13 @@ class Client:
         answer = self._json(self._send("GET", "/api/v2/info"))
         return answer if isinstance(answer, dict) else {}
 
+    def usage(self, month: str) -> dict[str, Any]:
+        """The caller's own tenant's month."""
+        answer = self._json(self._send("GET", "/api/v2/usage", params={"month": month}))
+        if not isinstance(answer, dict) or not {"costs", "usd", "usd_per_chunk"} <= set(answer):
+            raise self._foreign()
+        return answer
+
     def register(self, document: Mapping[str, Any]) -> Registered:
         return self._read(Registered, self._send("POST", "/api/v2/documents", json=document))
 
@@ -102,6 +115,31 @@ class Client:
                     upload.method, upload.url, headers=dict(upload.headers), content=body
                 )
 
+        self._bring(attempt)
+
+    def parts(self, document_id: str, upload_id: str) -> list[ArrivedPart]:
+        path = f"{_document_path(document_id)}/parts"
+        answer = self._send("GET", path, params={"upload_id": upload_id})
+        return self._read(ArrivedParts, answer).arrived
+
+    def sign_parts(
+        self, document_id: str, upload_id: str, checksums: Mapping[int, str]
+    ) -> list[PartTarget]:
+        wanted = [{"number": n, "checksum": checksum} for n, checksum in checksums.items()]
+        body = {"upload_id": upload_id, "parts": wanted}
+        answer = self._send("POST", f"{_document_path(document_id)}/parts", json=body)
+        return self._read(PartTargets, answer).parts
+
+    def put_part(self, part: PartTarget, data: bytes) -> None:
+        """Raises ServiceUnavailable or InvalidRequest: the bucket did not take it."""
+        headers = dict(part.headers)
+        self._bring(lambda: self._bucket.put(part.url, headers=headers, content=data))
+
+    def complete(self, document_id: str, upload_id: str) -> None:
+        path = f"{_document_path(document_id)}/complete"
+        self._send("POST", path, json={"upload_id": upload_id})
+
+    def _bring(self, attempt: Callable[[], httpx.Response]) -> None:
         response = self._patiently(attempt, "the documents bucket")
         if response.is_error:
             found = re.search(r"<Code>(\w+)</Code>", response.text)
@@ -152,6 +190,14 @@ class Client:
     def query(self, body: Mapping[str, Any]) -> Hits:
         return self._read(Hits, self._send("POST", "/api/v2/query", json=body))
 
+    def ask(self, model: type[A], method: str, path: str, **parts: Any) -> A:
+        """What a route answers, as this model reads it."""
+        return self._read(model, self._send(method, path, **parts))
+
+    def tell(self, method: str, path: str) -> None:
+        """Call a route that has nothing to answer."""
+        self._send(method, path)
+
     def _send(self, method: str, path: str, **parts: Any) -> httpx.Response:
         response = self._patiently(
             lambda: self._api.request(method, path, **parts), f"the API at {self.address.place}"
@@ -176,7 +222,7 @@ class Client:
             except httpx.HTTPError:
                 self._sleep(_pause(number))
             else:
-                if response.status_code not in _ASKS_FOR_PATIENCE:
+                if response.status_code not in _ASKS_FOR_PATIENCE or _used_up(response):
                     return response
                 self._sleep(max(_retry_after(response), _pause(number)))
         try:
@@ -214,11 +260,17 @@ def error_of(response: httpx.Response, place: str) -> RaglineError:
     except ValueError:
         problem = None
     status = response.status_code
+    if status == 401:
+        return SetupError(
+            f"{place} does not know the caller (HTTP 401): RAGLINE_TOKEN or RAGLINE_API_KEY is "
+            "wrong, revoked or over, or --stack is another one."
+        )
     if isinstance(problem, dict) and isinstance(problem.get("code"), str):
         return _of_problem(status, problem)
-    if status in {401, 403}:
+    if status == 403:
         return SetupError(
-            f"{place} refused the API key (HTTP {status}). Set RAGLINE_API_KEY, or check --stack."
+            f"{place} refused the caller (HTTP 403): no role here. Set RAGLINE_API_KEY to another "
+            "key, or check --stack."
         )
     if status == 404:
         return SetupError(f"there is no Ragline API at {place} (HTTP 404). Check the address.")
@@ -231,6 +283,8 @@ def _of_problem(status: int, problem: Mapping[str, Any]) -> RaglineError:
     detail = str(problem.get("detail") or problem.get("title") or code)
     if code == "no_such_route":
         return SetupError(f"{detail} The stack may be older than this command: deploy it anew.")
+    if status == 403:
+        return SetupError(f"{detail} `ragline keys create --role …` makes a key that may.")
     if status >= 500 and problem.get("trace_id"):
         detail += f" (trace_id {problem['trace_id']}; see `ragline logs api`)"
     kind = _known_errors().get(code) or _BY_STATUS.get(status, ServiceUnavailable)
@@ -249,6 +303,13 @@ def _known_errors() -> dict[str, type[RaglineError]]:
 
 def _pause(number: int) -> float:
     return random.uniform(0, min(LONGEST_PAUSE, 0.5 * 2**number))  # noqa: S311 (no secret)
+
+
+def _used_up(response: httpx.Response) -> bool:
+    """Whether it is the day's quota that is passed, which no pause of ours mends."""
+    return response.status_code == 429 and (
+        "daily_quota_exceeded" in response.text or "Limit Exceeded" in response.text
+    )
 
 
 def _retry_after(response: httpx.Response) -> float:

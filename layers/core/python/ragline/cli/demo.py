@@ -134,7 +134,7 @@ def _ensure_running(
 
 def _local_only(outside: Outside) -> Outside:
     """A demo talks to the local cloud, whatever the environment names."""
-    ignored = {"AWS_ENDPOINT_URL", "RAGLINE_API_URL", "RAGLINE_API_KEY"}
+    ignored = {"AWS_ENDPOINT_URL", "RAGLINE_API_URL", "RAGLINE_API_KEY", "RAGLINE_TOKEN"}
     environ = {name: value for name, value in outside.environ.items() if name not in ignored}
     return replace(outside, environ=environ)
 

@@ -158,6 +158,8 @@ def _details(document: DocumentView) -> Table:
     if document.advice:
         rows.append(("advice", Text(line(document.advice))))
     rows += [("created", document.created_at or ""), ("updated", document.updated_at or "")]
+    if document.trace_id:
+        rows.append(("trace", Text(line(document.trace_id))))
     for name, value in rows:
         table.add_row(name, value)
     return table

@@ -47,8 +47,16 @@ def logs(
         bool, typer.Option("--follow", "-f", help="Go on until interrupted.")
     ] = False,
     since: Annotated[
-        str, typer.Option(help="How far back: 30s, 10m, 2h, 1d, or a time in ISO 8601.")
-    ] = "10m",
+        str | None,
+        typer.Option(
+            help="How far back: 30s, 10m, 2h, 1d, or a time in ISO 8601.",
+            show_default="10m, or 1d with --trace",
+        ),
+    ] = None,
+    trace: Annotated[
+        str | None,
+        typer.Option(help="Only what has this trace_id, as `ragline status` and errors tell it."),
+    ] = None,
     as_json: options.AsJson = False,
     stack: options.StackName = None,
     profile: options.Profile = None,
@@ -57,14 +65,23 @@ def logs(
 ) -> None:
     """Show what the functions logged; --json leaves nothing out."""
     outside, screen = Outside.of(ctx), Screen(as_json)
+    since = since or ("1d" if trace else "10m")
     start = int(moment(since, datetime.now(UTC)).timestamp() * 1000)
     where = account(Choice(stack, profile, endpoint, region), outside)
-    known = aws.function_names(where.client("cloudformation"), where.stack)
-    groups = {
-        f"/aws/lambda/{known[name]}": _short(name) for name in _chosen(known, function, where.stack)
-    }
-    entries = read(where.client("logs"), groups, start, sleep=outside.sleep if follow else None)
+    known = short_names(
+        aws.function_names(where.client("cloudformation"), where.stack), where.stack
+    )
+    groups = {f"/aws/lambda/{name}": known[name] for name in _chosen(known, function, where.stack)}
+    entries = read(
+        where.client("logs"),
+        groups,
+        start,
+        sleep=outside.sleep if follow else None,
+        pattern=f'"{_term(trace)}"' if trace else "",
+    )
     for entry in entries:
+        if trace and trace not in entry.message:
+            continue
         screen.give_line(_answer(entry))
         if not _noise(entry.message):
             screen.show_line(_line(entry))
@@ -76,10 +93,13 @@ def read(
     start: int,
     *,
     sleep: Callable[[float], None] | None,
+    pattern: str = "",
 ) -> Iterator[Entry]:
     """The entries since ``start``, in order of time; goes on for ever if it may ``sleep``.
 
-    ``groups`` maps log groups to what to call them.
+    ``groups`` maps log groups to what to call them. ``pattern`` has CloudWatch leave out others;
+    a local cloud may give more.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
     """
     seen: set[str] = set()
     latest = start
@@ -89,7 +109,7 @@ def read(
         fresh = [
             entry
             for group, name in groups.items()
-            for entry in _group(client, group, name, begin)
+            for entry in _group(client, group, name, begin, pattern)
             if entry.event_id not in seen
         ]
         fresh.sort(key=lambda entry: entry.time)
@@ -101,8 +121,8 @@ def read(
         sleep(_FOLLOW_PAUSE)
 
 
-def _group(client: Any, group: str, name: str, start: int) -> Iterator[Entry]:
-    token: dict[str, str] = {}
+def _group(client: Any, group: str, name: str, start: int, pattern: str) -> Iterator[Entry]:
+    token: dict[str, str] = {"filterPattern": pattern} if pattern else {}
     while True:
         with aws.translated(f"reading the log group {group}"):
             try:
@@ -115,18 +135,36 @@ def _group(client: Any, group: str, name: str, start: int) -> Iterator[Entry]:
             yield Entry(event["timestamp"], name, message, identity)
         if not page.get("nextToken"):
             return
-        token = {"nextToken": page["nextToken"]}
+        token["nextToken"] = page["nextToken"]
 
 
 def _chosen(known: Mapping[str, str], function: str | None, stack: str) -> list[str]:
     if function is None:
         return list(known)
     wanted = _letters(function)
-    found = [name for name in known if wanted in {_letters(_short(name)), _letters(known[name])}]
+    found = [name for name in known if wanted in {_letters(name), _letters(known[name])}]
     if not found:
-        names = ", ".join(sorted(_short(name) for name in known)) or "none"
+        names = ", ".join(sorted(known.values())) or "none"
         raise NotFound(f"stack {stack} has no function {function}; it has: {names}.")
     return found
+
+
+def short_names(functions: Mapping[str, str], stack: str) -> dict[str, str]:
+    """Function name → what to call it. ``functions`` maps logical names to them.
+
+    A leaf's function is called by its own name where the local cloud gave it another logical one.
+    """
+    return {
+        name: name.removeprefix(f"{stack}-").replace("-", "_")
+        if name.startswith(f"{stack}-")
+        else _short(logical)
+        for logical, name in functions.items()
+    }
+
+
+def _term(text: str) -> str:
+    """As part of a filter pattern in quotes."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _short(logical: str) -> str:
@@ -138,7 +176,7 @@ def _letters(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _fields(message: str) -> dict[str, Any] | None:
+def fields_of(message: str) -> dict[str, Any] | None:
     """The fields of a line that is a JSON object; None for any other line."""
     try:
         fields = json.loads(message)
@@ -151,12 +189,12 @@ def _noise(message: str) -> bool:
     """What Lambda writes around every call, and what only a metrics reader reads (EMF)."""
     if message.startswith(("START RequestId:", "END RequestId:", "INIT_START ")):
         return True
-    return "_aws" in (_fields(message) or ())
+    return "_aws" in (fields_of(message) or ())
 
 
 def _answer(entry: Entry) -> dict[str, Any]:
     time = datetime.fromtimestamp(entry.time / 1000, UTC).isoformat(timespec="milliseconds")
-    fields = _fields(entry.message)
+    fields = fields_of(entry.message)
     return {
         "time": time,
         "function": entry.function,
@@ -167,7 +205,7 @@ def _answer(entry: Entry) -> dict[str, Any]:
 def _line(entry: Entry) -> Text:
     clock = datetime.fromtimestamp(entry.time / 1000).astimezone().strftime("%H:%M:%S.%f")[:-3]
     shown = Text(f"{clock} ", style="dim").append(f"{entry.function:<12} ", style="cyan")
-    fields = _fields(entry.message)
+    fields = fields_of(entry.message)
     if fields is None:
         report = _REPORT.match(line(entry.message))
         text = f"took {report[1]}" if report else line(entry.message)

@@ -15,9 +15,11 @@ import typer
 if TYPE_CHECKING:
     import httpx
 
+    from ragline.cli.key_ports import KeyPorts
     from ragline.cli.stack_ports import StackPorts
     from ragline.cli.target import Account
-    from ragline.ports import Embedder
+    from ragline.ports import Embedder, Records, UsageBook
+    from ragline.usecases.erase import Places
 
 Say = Callable[[str], None]
 
@@ -142,6 +144,30 @@ def stack_ports(where: Account) -> StackPorts:
     return real.stack_ports(where)
 
 
+def key_ports(where: Account) -> KeyPorts:
+    from ragline.cli import key_ports as real
+
+    return real.key_ports(where)
+
+
+def records(where: Account) -> Records:
+    from ragline.cli import record_ports as real
+
+    return real.records(where)
+
+
+def usage_book(where: Account) -> UsageBook:
+    from ragline.cli import record_ports as real
+
+    return real.usage_book(where)
+
+
+def places(where: Account) -> Places:
+    from ragline.cli import record_ports as real
+
+    return real.places(where)
+
+
 @contextmanager
 def pooled_embedder(model_dir: Path, workers: int) -> Iterator[Embedder]:
     from ragline.embedding.pool import PooledEmbedder
@@ -156,6 +182,10 @@ class Outside:
     transport: httpx.BaseTransport | None = None
     session: Callable[..., Any] = aws_session
     ports: Callable[[Account], StackPorts] = stack_ports
+    keys: Callable[[Account], KeyPorts] = key_ports
+    records: Callable[[Account], Records] = records
+    usage_book: Callable[[Account], UsageBook] = usage_book
+    places: Callable[[Account], Places] = places
     embedder: Callable[[Path, int], AbstractContextManager[Embedder]] = pooled_embedder
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     directory: Callable[[], Path] = Path.cwd

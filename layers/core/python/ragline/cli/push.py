@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from ragline.cli import exits, options
 from ragline.cli.client import Client
+from ragline.cli.cost import estimate
 from ragline.cli.files import expand, pairs
 from ragline.cli.outside import Outside
 from ragline.cli.screen import Screen, line, status_text
@@ -34,9 +37,16 @@ def push(
         typer.Option("--metadata", "-m", help="name=value, kept with every file; repeatable."),
     ] = None,
     wait: Annotated[bool, typer.Option(help="Wait until every document has ended.")] = True,
+    estimated: Annotated[
+        bool, typer.Option("--estimate", help="Send nothing; tell what it would cost on AWS.")
+    ] = False,
     timeout: Annotated[
         float, typer.Option(min=0, help="Give up waiting after this many seconds.")
     ] = DEFAULT_TIMEOUT,
+    multipart: Annotated[
+        bool,
+        typer.Option(help="Send every file in parts; those above 100 MB are anyway."),
+    ] = False,
     as_json: options.AsJson = False,
     stack: options.StackName = None,
     profile: options.Profile = None,
@@ -45,7 +55,8 @@ def push(
 ) -> None:
     """Send files (or folders of them) and, unless told not to, wait until they can be searched.
 
-    Bytes that the collection already holds are not sent again. A value of
+    Bytes that the collection already holds are not sent again; a file that is
+    sent in parts goes on where it broke off, if it is pushed again. A value of
     --metadata that is a number or true or false is kept as that; quote it
     within (name='"7"') to keep it as text.
     """
@@ -55,6 +66,9 @@ def push(
     files = expand(paths)
     if not files:
         raise typer.BadParameter("there are no files in what you named (hidden ones are left out).")
+    if estimated:
+        estimate(files, screen)
+        return
     with Client(address(Choice(stack, profile, endpoint, region), outside), outside) as client:
         sent = push_files(
             files,
@@ -64,6 +78,7 @@ def push(
             collection=collection,
             metadata=kept,
             timeout=timeout if wait else None,
+            in_parts=multipart,
         )
     failed = sum(each.failed for each in sent)
     screen.give({"documents": [each.answer() for each in sent], "failed": failed})
@@ -82,12 +97,21 @@ def push_files(
     collection: str,
     metadata: Mapping[str, Scalar],
     timeout: float | None,
+    in_parts: bool = False,
 ) -> list[Sent]:
     """Send the files with progress on the screen; follow them unless ``timeout`` is None."""
     sent = [Sent(path) for path in files]
     with _Bars(screen, len(sent)) as bars:
         bars.phase("sending", len(sent))
-        send_all(client, sent, collection=collection, metadata=metadata, changed=bars.sent)
+        send_all(
+            client,
+            sent,
+            collection=collection,
+            metadata=metadata,
+            changed=bars.sent,
+            moved=bars.part,
+            in_parts=in_parts,
+        )
         if timeout is not None and not all(each.ended for each in sent):
             bars.phase("indexing", len(sent))
             for each in sent:
@@ -120,6 +144,7 @@ class _Bars:
         self._overall = self._progress.add_task("", total=total, note="")
         self._bars: dict[int, TaskID] = {}
         self._ended: set[int] = set()
+        self._lock = threading.Lock()
 
     def __enter__(self) -> _Bars:
         self._progress.start()
@@ -136,6 +161,21 @@ class _Bars:
 
     def sent(self, each: Sent) -> None:
         self._count(each)
+        if id(each) in self._bars:
+            self._progress.remove_task(self._bars.pop(id(each)))
+
+    def part(self, each: Sent) -> None:
+        """Of a file that is sent in parts, told by the thread that sends it."""
+        parts, key = each.parts, id(each)
+        if parts is None:
+            return
+        name = line(each.path.name)
+        with self._lock:
+            if key not in self._bars:
+                self._bars[key] = self._progress.add_task(name[:32], total=parts.size, note="")
+            done = f"{decimal(parts.bytes)} of {decimal(parts.size)}"
+            note = f"{done}, {parts.done} of {parts.total} parts"
+            self._progress.update(self._bars[key], completed=parts.bytes, note=note)
 
     def moved(self, each: Sent) -> None:
         key = id(each)
@@ -187,6 +227,8 @@ def summary(sent: Sequence[Sent], *, waited: bool, directory: Path, width: int) 
 def _note(each: Sent) -> str:
     if each.duplicate:
         return f"already there: {each.document_id} {each.reason}".strip()
+    if each.parts and each.parts.found and not each.reason:
+        return f"{each.document_id} ({each.parts.found} of {each.parts.total} parts were there)"
     return each.reason or each.document_id
 
 

@@ -133,6 +133,8 @@ def set_up(
             # More than one embedder for each core would only make each batch slower; the queue's
             # MaximumConcurrency is at least 2.
             "EmbedderConcurrency": str(max(2, os.cpu_count() or 2)),
+            # A webhook's receiver is tried on the same machine, which has nobody else's tenants.
+            "WebhookAllow": "127.0.0.0/8",
         },
         say=screen.say,
     )
@@ -199,11 +201,12 @@ def env(
 ) -> None:
     """Print the API's address and key, and the bucket, for other clients: eval "$(ragline env)".
 
-    The one command that prints the key.
+    It prints the key, or your token if you have set one.
     """
     outside, screen = Outside.of(ctx), Screen(as_json)
     where = address(Choice(stack, profile, endpoint, region), outside)
-    variables = {"RAGLINE_API_URL": where.url, "RAGLINE_API_KEY": where.key}
+    caller = {"RAGLINE_TOKEN": where.token} if where.token else {"RAGLINE_API_KEY": where.key}
+    variables = {"RAGLINE_API_URL": where.url, **caller}
     if where.bucket:
         variables["RAGLINE_BUCKET"] = where.bucket
     screen.give(variables)

@@ -65,12 +65,12 @@ def stack_ports(where: Account) -> StackPorts:
 
     bucket = output("DocumentsBucketName")
     queues = SqsQueues(
-        _client(where, "sqs"),
+        client(where, "sqs"),
         chunks_url=output("ChunksQueueUrl"),
         pages_url=output("PagesQueueUrl"),
         index_ops_url=output("IndexOpsQueueUrl"),
     )
-    s3 = _client(where, "s3")
+    s3 = client(where, "s3")
 
     def opened(store: str, pinecone: Pinecone) -> Indexes:
         if store == PINECONE:
@@ -80,7 +80,7 @@ def stack_ports(where: Account) -> StackPorts:
     store = outputs.get("IndexStore", LANCEDB)
     deployed = Pinecone(outputs.get("PineconeHost", ""), outputs.get("PineconeSecretArn", ""))
     return StackPorts(
-        DynamoLedger(output("LedgerTableName"), client=_client(where, "dynamodb")),
+        DynamoLedger(output("LedgerTableName"), client=client(where, "dynamodb")),
         S3Objects(bucket, client=s3),
         queues,
         opened(store, deployed),
@@ -90,7 +90,7 @@ def stack_ports(where: Account) -> StackPorts:
     )
 
 
-def _client(where: Account, service: str) -> Any:
+def client(where: Account, service: str) -> Any:
     from botocore.config import Config
 
     config = Config(retries={"mode": "standard", "total_max_attempts": 4})
@@ -109,10 +109,10 @@ def _pinecone(where: Account, pinecone: Pinecone) -> Indexes:
             f"reaching Pinecone needs {error.name}: install ragline with the extra `cli`."
         ) from error
     check_place(pinecone.host, pinecone.secret_arn)
-    client = _client(where, "secretsmanager")
+    secrets = client(where, "secretsmanager")
     return PineconeIndexes(
         pinecone.host,
-        lambda: api_key(pinecone.secret_arn, client=client),
+        lambda: api_key(pinecone.secret_arn, client=secrets),
         secret=pinecone.secret_arn,
     )
 

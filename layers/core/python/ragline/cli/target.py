@@ -1,7 +1,8 @@
 """Where to talk: which account or endpoint, which stack in it, and so which API.
 
 In this order: what the command line names (``--profile``, ``--endpoint``, ``--stack``),
-``RAGLINE_API_URL``, ``AWS_ENDPOINT_URL``, the local cloud of this directory.
+``RAGLINE_API_URL``, ``AWS_ENDPOINT_URL``, the local cloud of this directory. Who calls: the user of
+``RAGLINE_TOKEN``, the key ``RAGLINE_API_KEY``, else the stack's own key, if we may read it.
 """
 
 from __future__ import annotations
@@ -48,12 +49,16 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An HTTP API, and the bucket behind it if the stack told. ``key`` is a secret."""
+    """An HTTP API, and the bucket behind it if the stack told. ``key`` and ``token`` are secrets.
+
+    Where there is a token it is sent, and no key.
+    """
 
     url: str
     place: str
     key: str = ""
     bucket: str = ""
+    token: str = ""
 
     def __repr__(self) -> str:
         return f"Address({self.url!r})"
@@ -95,27 +100,37 @@ def address(choice: Choice, outside: Outside) -> Address:
         SetupError: nothing says where, the stack is not there, or it has no API.
     """
     url, key = outside.environ.get("RAGLINE_API_URL"), outside.environ.get("RAGLINE_API_KEY", "")
+    token = outside.environ.get("RAGLINE_TOKEN", "")
     if url and not choice.anything:
         _check_url(url, "RAGLINE_API_URL")
-        return Address(url.rstrip("/"), url.rstrip("/"), key)
-    return address_at(account(choice, outside), key)
+        return Address(url.rstrip("/"), url.rstrip("/"), key, token=token)
+    return address_at(account(choice, outside), key, token)
 
 
-def address_at(where: Account, key: str = "") -> Address:
-    """The API of a stack; its own key, unless one is given. Raises as ``address``."""
+def address_at(where: Account, key: str = "", token: str = "") -> Address:
+    """The API of a stack; its own key, unless a key or a token is given. Raises as ``address``."""
     cloudformation = where.client("cloudformation")
     outputs = aws.stack_outputs(cloudformation, where.stack)
     if "ApiId" not in outputs:
         raise SetupError(f"stack {where.stack} has no output ApiId: is it a Ragline stack?")
-    if not key and outputs.get("ApiKeyId"):
-        key = aws.key_value(where.client("apigateway"), outputs["ApiKeyId"])
+    if not key and not token:
+        key = _own_key(where, outputs)
     meta = cloudformation.meta
     return Address(
         api_url(meta.endpoint_url, meta.region_name, outputs),
         f"{where.stack} at {meta.endpoint_url}",
         key,
         outputs.get("DocumentsBucketName", ""),
+        token,
     )
+
+
+def _own_key(where: Account, outputs: dict[str, str]) -> str:
+    if outputs.get("OwnerKeyArn"):
+        return aws.secret_value(where.client("secretsmanager"), outputs["OwnerKeyArn"])
+    if outputs.get("ApiKeyId"):  # a stack of before 0.5, whose key the gateway kept
+        return aws.key_value(where.client("apigateway"), outputs["ApiKeyId"])
+    return ""
 
 
 def api_url(endpoint_url: str, region: str, outputs: dict[str, str]) -> str:

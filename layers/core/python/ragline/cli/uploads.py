@@ -14,6 +14,7 @@ from typing import Any
 from ragline.cli.answers import DocumentView
 from ragline.cli.client import Client
 from ragline.cli.files import measure
+from ragline.cli.parts import PartsSent, send_parts
 from ragline.domain.documents import Scalar
 from ragline.domain.errors import NotFound, RaglineError, SetupError, TransientError
 
@@ -35,6 +36,7 @@ class Sent:
     duplicate: bool = False
     reason: str = ""
     view: DocumentView | None = field(default=None, repr=False)
+    parts: PartsSent | None = None
 
     @property
     def ended(self) -> bool:
@@ -67,7 +69,14 @@ class Sent:
             "pages": progress.pages_total if progress else None,
             "seconds": self.seconds,
             "reason": self.reason or None,
+            **self._parts(),
         }
+
+    def _parts(self) -> dict[str, Any]:
+        """Of a file that was sent in parts: how many, and how many had arrived before."""
+        if self.parts is None:
+            return {}
+        return {"parts": {"total": self.parts.total, "found": self.parts.found}}
 
 
 def send_all(
@@ -77,8 +86,13 @@ def send_all(
     collection: str,
     metadata: Mapping[str, Scalar],
     changed: Callable[[Sent], None],
+    moved: Callable[[Sent], None] = lambda sent: None,
+    in_parts: bool = False,
 ) -> None:
     """Register and upload every file, some at once; what goes wrong with one is written on it.
+
+    ``moved`` is told of each part of a file that is sent in parts: as the API says, or all files
+    if ``in_parts``.
 
     Raises:
         SetupError: the API or the bucket cannot be reached, so none of the rest can be sent.
@@ -87,7 +101,12 @@ def send_all(
 
     def one(sent: Sent) -> Sent:
         if not stop.is_set():
-            _send(client, sent, collection=collection, metadata=metadata)
+            body = {
+                "collection": collection,
+                **({"metadata": dict(metadata)} if metadata else {}),
+                **({"upload": "multipart"} if in_parts else {}),
+            }
+            _send(client, sent, body, moved)
         return sent
 
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="push")
@@ -101,31 +120,50 @@ def send_all(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _send(client: Client, sent: Sent, *, collection: str, metadata: Mapping[str, Scalar]) -> None:
+def _send(
+    client: Client, sent: Sent, body: Mapping[str, Any], moved: Callable[[Sent], None]
+) -> None:
     try:
         file = measure(sent.path)
-        registered = client.register(
-            {
-                "filename": sent.path.name,
-                "size": file.size,
-                "checksum": file.checksum,
-                "collection": collection,
-                **({"content_type": file.content_type} if file.content_type else {}),
-                **({"metadata": dict(metadata)} if metadata else {}),
-            }
-        )
-        sent.document_id, sent.status = registered.document_id, registered.status
-        # Bytes that were registered before but never arrived are still wanted.
-        sent.duplicate = registered.duplicate and not registered.upload
-        if registered.upload:
-            client.upload(registered.upload, sent.path)
-            sent.status = "sent"
+        described = {
+            "filename": sent.path.name,
+            "size": file.size,
+            "checksum": file.checksum,
+            **({"content_type": file.content_type} if file.content_type else {}),
+            **body,
+        }
+        try:
+            _bring(client, sent, described, moved)
+        except NotFound:
+            # Its upload in parts was replaced or ran out meanwhile: once more, by a new one.
+            _bring(client, sent, described, moved)
     except SetupError:
         raise
     except RaglineError as error:
         sent.status, sent.reason = "not_sent", str(error)
     except OSError as error:
         sent.status, sent.reason = "not_sent", f"cannot be read: {error.strerror or error}."
+
+
+def _bring(
+    client: Client, sent: Sent, described: Mapping[str, Any], moved: Callable[[Sent], None]
+) -> None:
+    registered = client.register(described)
+    sent.document_id, sent.status = registered.document_id, registered.status
+    # Bytes that were registered before but never arrived are still wanted.
+    sent.duplicate = registered.duplicate and not registered.upload
+    if registered.upload is None:
+        return
+
+    def changed(parts: PartsSent) -> None:
+        sent.parts = parts
+        moved(sent)
+
+    if registered.upload.method == "MULTIPART":
+        send_parts(client, sent.document_id, registered.upload, sent.path, changed)
+    else:
+        client.upload(registered.upload, sent.path)
+    sent.status = "sent"
 
 
 def follow_all(

@@ -14,6 +14,7 @@ Scalar = str | int | float | bool
 Metadata = Mapping[str, Scalar]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _DOCUMENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 
@@ -114,7 +115,10 @@ class Document:
     ``generation`` is the one being worked on (0 before the first upload), ``live_generation`` the
     one that queries see (0 for none). ``progress`` counts ``generation``. ``checksum`` is the
     SHA-256 of the bytes of ``generation`` in hexadecimal, '' until it is known.
-    ``delete_requested``: it was deleted through the API, not by the bucket.
+    ``delete_requested``: it was deleted through the API, not by the bucket. ``live_chunks``: how
+    many chunks the live generation has, while another one is worked on. ``trace_id`` finds what
+    every function logged of it since its bytes were announced, or came. ``webhook``: the id of one
+    that is told of it in any case, '' for none.
     """
 
     partition: Partition
@@ -137,7 +141,10 @@ class Document:
     advice: str = ""
     fingerprint: str = ""
     delete_requested: bool = False
+    live_chunks: int = 0
     timings: Mapping[str, str] = field(default_factory=dict)
+    trace_id: str = ""
+    webhook: str = ""
 
     @property
     def terminal(self) -> bool:
@@ -175,6 +182,11 @@ def check_name(value: str, what: str) -> str:
             "'-' or '_', starting with a letter or digit."
         )
     return value
+
+
+def is_sha256(value: str) -> bool:
+    """Whether it is one in lower-case hexadecimal."""
+    return bool(_SHA256.fullmatch(value))
 
 
 def is_document_id(value: str) -> bool:

@@ -7,6 +7,7 @@ RaglineError
 │   ├── EncryptedDocument       a password is needed to read it
 │   ├── CorruptDocument         the format is known, the bytes are not readable as such
 │   ├── LimitExceeded           a size, page, chunk or time limit was passed; names the limit
+│   ├── QuotaExceeded           a cap on what the tenant holds is reached; names the cap
 │   ├── DuplicateContent        another document of the collection holds the same bytes
 │   ├── EmbeddingFailed         a chunk that the model cannot embed
 │   ├── StoredDataLost          chunks or vectors in the bucket are missing or damaged
@@ -20,6 +21,8 @@ RaglineError
 ├── RequestError            the caller's mistake: a 4xx with a stable code
 │   ├── InvalidRequest          a field is missing, malformed or out of bounds
 │   ├── UnknownField            a filter names a field that no document of the collection has
+│   ├── Unauthorised            nothing says who calls, or what says it is not accepted
+│   ├── Forbidden               the caller is known, and may not do this
 │   ├── NotFound                no such document (or not this tenant's: the answer is the same)
 │   ├── Conflict                the document's state does not allow this
 │   └── TooLarge                the body is larger than this route takes
@@ -72,6 +75,10 @@ class CorruptDocument(PermanentError):
 
 class LimitExceeded(PermanentError):
     code = "limit_exceeded"
+
+
+class QuotaExceeded(PermanentError):
+    code = "quota_exceeded"
 
 
 class DuplicateContent(PermanentError):
@@ -130,6 +137,14 @@ class UnknownField(RequestError):
     code = "unknown_field"
 
 
+class Unauthorised(RequestError):
+    code = "unauthorised"
+
+
+class Forbidden(RequestError):
+    code = "forbidden"
+
+
 class NotFound(RequestError):
     code = "not_found"
 
@@ -156,5 +171,7 @@ def _codes(kind: type[RaglineError]) -> frozenset[str]:
     return frozenset({kind.code}.union(*map(_codes, kind.__subclasses__())))
 
 
-PERMANENT_CODES = _codes(PermanentError)
-"""The codes of what no retry can mend, as they stand in reasons and failures."""
+PERMANENT_CODES = _codes(PermanentError) - {QuotaExceeded.code}
+"""The codes of what no retry can mend, as they stand in reasons and failures.
+
+A cap can be raised, or room be made: what failed for it is worth another try."""

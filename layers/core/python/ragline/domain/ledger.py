@@ -22,7 +22,8 @@ class ChunkState(IntEnum):
 class NewDocument:
     """What is known of a document before its bytes are read.
 
-    ``upload_seconds`` is how long its bytes may take to arrive.
+    ``upload_seconds`` is how long its bytes may take to arrive, ``trace_id`` that of who says so,
+    ``webhook`` the id of one that is told of it in any case, '' for none.
     """
 
     partition: Partition
@@ -35,6 +36,32 @@ class NewDocument:
     checksum: str = ""
     allow_duplicate: bool = False
     upload_seconds: int = 604_800
+    trace_id: str = ""
+    webhook: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Multipart:
+    """An upload in parts that is open: all parts but the last have ``part_size`` bytes.
+
+    ``upload_id`` is the bucket's name for it; ``size`` (bytes) and ``checksum`` (SHA-256 in
+    hexadecimal, or '') are those of the whole file.
+    """
+
+    upload_id: str
+    size: int
+    part_size: int
+    checksum: str = ""
+
+    @property
+    def parts(self) -> int:
+        return -(-self.size // self.part_size)
+
+    def size_of(self, number: int) -> int:
+        """The bytes of part ``number``, from 1; 0 if there is no such part."""
+        if not 1 <= number <= self.parts:
+            return 0
+        return min(self.part_size, self.size - (number - 1) * self.part_size)
 
 
 @dataclass(frozen=True, slots=True)

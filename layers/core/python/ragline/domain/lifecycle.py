@@ -29,7 +29,7 @@ from datetime import timedelta
 from ragline.domain.documents import SEARCHABLE, Document, Partition, Progress, Reason, Status
 from ragline.domain.errors import InvalidRequest, MalformedMessage, WriteConflict
 from ragline.domain.keys import normal_sequencer
-from ragline.domain.ledger import ChunkState, NewDocument
+from ragline.domain.ledger import ChunkState, Multipart, NewDocument
 from ragline.domain.times import later
 
 MAX_FAILURES = 1_000
@@ -58,13 +58,15 @@ class Record:
 
     ``lease_until`` ('' for none): see above. ``chunk_reason``: why the chunk that failed last did;
     it becomes the document's reason if the generation ends with failed chunks. ``repairs``: how
-    often it was set going again since its status last changed.
+    often it was set going again since its status last changed. ``upload``: the one in parts that is
+    open; it is over when an object has come.
     """
 
     document: Document
     chunk_reason: Reason | None = None
     lease_until: str = ""
     repairs: int = 0
+    upload: Multipart | None = None
 
 
 def created(old: Record | None, new: NewDocument, now: str) -> Record:
@@ -122,6 +124,18 @@ def begun(
         revived = replace(_fresh(new, now), generation=document.generation)
         return _started(revived, order, fingerprint, now)
     return _started(_updated(document, new), order, fingerprint, now)
+
+
+def uploading(
+    old: Record | None, upload: Multipart | None, seconds: int, now: str
+) -> Record | None:
+    """Its bytes come in parts, within so many seconds; or, with None, no longer do."""
+    if old is None or old.document.status is Status.DELETED:
+        return None
+    lease = old.lease_until
+    if upload is not None and old.document.status is Status.AWAITING_UPLOAD:
+        lease = max(lease, later(now, timedelta(seconds=seconds) + UPLOAD_GRACE))
+    return replace(old, upload=upload, lease_until=lease)
 
 
 def identified(old: Record | None, generation: int, checksum: str, now: str) -> Record | None:
@@ -240,7 +254,8 @@ def expired(old: Record | None, reason: Reason, now: str) -> Record | None:
     if old is None or old.document.status is not Status.AWAITING_UPLOAD or old.lease_until > now:
         return None
     ended = _reached(old.document, Status.FAILED, Status.FAILED.value, now)
-    return _moved(old, replace(ended, generation=ended.generation + 1, reason=bounded(reason)))
+    ended = replace(ended, generation=ended.generation + 1, size=0, reason=bounded(reason))
+    return replace(_moved(old, ended), upload=None)
 
 
 def renewed(old: Record | None, generation: int, repaired: bool, now: str) -> Record | None:
@@ -293,8 +308,11 @@ def dead_below(document: Document) -> int:
 
 
 def recounted(old: Record | None, generation: int, counts: Mapping[str, int]) -> Record | None:
-    """The generation's counts as its records say; when and what moved last is left alone."""
-    if old is None or old.document.generation != generation:
+    """The generation's counts as its records say; when and what moved last is left alone.
+
+    One that awaits its upload may have the number of a deleted one: those records are not its own.
+    """
+    if old is None or not old.document.wants(generation):
         return None
     progress = replace(old.document.progress, **counts)
     return replace(old, document=replace(old.document, progress=progress))
@@ -397,6 +415,8 @@ def _fresh(new: NewDocument, now: str) -> Document:
         checksum=new.checksum,
         allow_duplicate=new.allow_duplicate,
         upload_key=new.upload_key,
+        trace_id=new.trace_id,
+        webhook=new.webhook,
     )
 
 
@@ -404,7 +424,9 @@ def _updated(document: Document, new: NewDocument) -> Document:
     """What the object's event says goes; what it cannot say is kept from ``create``.
 
     A checksum is only kept for the first upload: it says nothing of the bytes that replace them.
+    So is the trace, which the upload's registration began.
     """
+    awaited = document.status is Status.AWAITING_UPLOAD
     return replace(
         document,
         filename=new.filename,
@@ -412,14 +434,16 @@ def _updated(document: Document, new: NewDocument) -> Document:
         size=new.size or document.size,
         content_type=new.content_type or document.content_type,
         metadata=dict(new.metadata or document.metadata),
-        checksum=new.checksum
-        or (document.checksum if document.status is Status.AWAITING_UPLOAD else ""),
+        checksum=new.checksum or (document.checksum if awaited else ""),
+        trace_id=(document.trace_id if awaited else "") or new.trace_id,
     )
 
 
 def _started(document: Document, order: str, fingerprint: str, now: str) -> Record:
+    answering = document.live_generation == document.generation
     started = replace(
         document,
+        live_chunks=document.progress.chunks_total if answering else document.live_chunks,
         status=Status.SPLITTING,
         generation=document.generation + 1,
         sequencer=order,

@@ -44,7 +44,7 @@ class Envelope(BaseModel):
 
     ``nonce`` is '' for work that follows from other work, and random for work that is asked for
     anew (a retry, a repair, a pause): a FIFO queue drops a body that it saw minutes ago.
-    ``pauses`` counts how often the message was put back because a service was overloaded.
+    ``trace_id`` is that of the document that the work is for. ``pauses`` counts how often the message was put back because a service was overloaded.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -107,6 +107,10 @@ class Uploaded(Envelope):
     sequencer: str
     etag: str = ""
 
+    @property
+    def upload_key(self) -> str:
+        return self.key
+
 
 PageWork = PageRange | Uploaded
 
@@ -122,8 +126,9 @@ class PartReady(Message):
         return Part(self.partition, self.document_id, self.generation, self.first, self.count)
 
     @classmethod
-    def of(cls, part: Part, nonce: str = "") -> PartReady:
+    def of(cls, part: Part, nonce: str = "", trace_id: str = "") -> PartReady:
         return cls(
+            trace_id=trace_id,
             nonce=nonce,
             tenant=part.partition.tenant,
             collection=part.partition.collection,
@@ -180,9 +185,13 @@ class Drop(_InPartition):
 
 
 class Optimize(_InPartition):
-    """IndexOps: housekeeping of the partition's rows, of every model, where it is due."""
+    """IndexOps: housekeeping of the partition's rows, of every model, where it is due.
+
+    Then the rows of the documents in ``compare`` are counted, and compared with the ledger.
+    """
 
     op: Literal["optimize"] = "optimize"
+    compare: tuple[str, ...] = Field(default=(), max_length=50)
 
 
 IndexOp = Upsert | Delete | Drop | Optimize

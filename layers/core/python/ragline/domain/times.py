@@ -33,5 +33,5 @@ def check_time(value: str, what: str) -> str:
         return iso(datetime.fromisoformat(value))
     except (ValueError, OverflowError) as error:
         raise InvalidRequest(
-            f"{what} {value!r} is not a time: use ISO 8601, such as 2026-01-31T12:00:00Z."
+            f"{what} {value[:40]!r} is not a time: use ISO 8601, such as 2026-01-31T12:00:00Z."
         ) from error

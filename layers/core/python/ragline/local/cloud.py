@@ -1,7 +1,8 @@
 """The local cloud of one directory: MiniStack behind the guard, started and ended as one process.
 
 What it needs lies in ``{directory}/.ragline``: cloud.json (which process, which port), cloud.log,
-``tmp`` (emptied at each start), and ``kept`` (documents and state, only when asked to keep them).
+``tmp`` (emptied at each start), ``kept`` (documents and state, only when asked to keep them), and
+decisions.jsonl (what was allowed and refused, only when asked to enforce policies).
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Cloud:
     port: int
     keep: bool
     ministack: str
+    enforce: bool = False
 
     @property
     def endpoint_url(self) -> str:
@@ -47,17 +49,25 @@ class Cloud:
     def log(self) -> Path:
         return home(self.directory) / "cloud.log"
 
+    @property
+    def decisions(self) -> Path:
+        """What policies allowed and refused (authority.py), where they are enforced."""
+        return home(self.directory) / "decisions.jsonl"
+
 
 def home(directory: Path) -> Path:
     """Where the local cloud of a directory keeps its files."""
     return directory.absolute() / ".ragline"
 
 
-def start(directory: Path, *, port: int = 4566, keep: bool = False, say: Say) -> Cloud:
+def start(
+    directory: Path, *, port: int = 4566, keep: bool = False, enforce: bool = False, say: Say
+) -> Cloud:
     """The local cloud of ``directory``: the one that runs, else a new one, ready to be used.
 
     With ``keep``, what it holds survives a clean stop and comes back at the next start with
-    ``keep``; without, a new one is empty.
+    ``keep``; without, a new one is empty. With ``enforce``, a function may do only what the
+    policies of its role allow, as on AWS; without, anything.
 
     Raises:
         SetupError: it runs with other settings, the port is taken, MiniStack cannot be installed,
@@ -66,13 +76,13 @@ def start(directory: Path, *, port: int = 4566, keep: bool = False, say: Say) ->
     with _alone(directory):
         found = _read(directory, say)
         if found is not None:
-            _same(found, port, keep)
+            _same(found, port, keep, enforce)
             say(f"The local cloud already runs at {found.endpoint_url} (process {found.pid}).")
             return found
         _require_free(port)
         python = installed.interpreter(say)
         say(f"Starting MiniStack {installed.version()} on port {port}")
-        return _launch(directory.absolute(), python, port, keep)
+        return _launch(directory.absolute(), python, port, keep, enforce)
 
 
 def stop(directory: Path, say: Say) -> bool:
@@ -96,18 +106,19 @@ def running(directory: Path) -> Cloud | None:
     return found if found and process.started(found.pid) == found.started else None
 
 
-def _launch(directory: Path, python: Path, port: int, keep: bool) -> Cloud:
+def _launch(directory: Path, python: Path, port: int, keep: bool, enforce: bool) -> Cloud:
     files = home(directory)
     shutil.rmtree(files / "tmp", ignore_errors=True)
     (files / "tmp").mkdir()
+    (files / "decisions.jsonl").unlink(missing_ok=True)
     log = files / "cloud.log"
     command = [str(python), "-I", guard.__file__]
     try:
-        pid = process.spawn(command, env=_environment(directory, port, keep), log=log)
+        pid = process.spawn(command, env=_environment(directory, port, keep, enforce), log=log)
     except OSError as error:
         raise SetupError(f"{python} cannot be run: {error.strerror}. Delete its venv.") from error
     started = process.started(pid) or ""
-    cloud = Cloud(directory, pid, started, port, keep, installed.version())
+    cloud = Cloud(directory, pid, started, port, keep, installed.version(), enforce)
     record = asdict(cloud) | {"directory": str(directory)}
     (files / "cloud.json").write_text(json.dumps(record, indent=2) + "\n")
     try:
@@ -119,7 +130,7 @@ def _launch(directory: Path, python: Path, port: int, keep: bool) -> Cloud:
     return cloud
 
 
-def _environment(directory: Path, port: int, keep: bool) -> dict[str, str]:
+def _environment(directory: Path, port: int, keep: bool, enforce: bool) -> dict[str, str]:
     """All that MiniStack gets, and its functions inherit: nothing of the user's shell."""
     files = home(directory)
     env = {
@@ -137,6 +148,8 @@ def _environment(directory: Path, port: int, keep: bool) -> dict[str, str]:
         "DOCKER_HOST": "unix:///nonexistent",  # the user's containers are none of its business
         "RAGLINE_CLOUD_DIRECTORY": str(directory),
     }
+    if enforce:
+        env |= {"AUTH": "true", "RAGLINE_DECISIONS": str(files / "decisions.jsonl")}
     if keep:
         kept = files / "kept"
         env |= {"PERSIST_STATE": "1", "STATE_DIR": str(kept / "state")}
@@ -207,9 +220,10 @@ def _holder(port: int) -> tuple[str, str]:
     return "another program", f"stop it (`lsof -i :{port}` names it)"
 
 
-def _same(found: Cloud, port: int, keep: bool) -> None:
-    if (found.port, found.keep) != (port, keep):
+def _same(found: Cloud, port: int, keep: bool, enforce: bool) -> None:
+    if (found.port, found.keep, found.enforce) != (port, keep, enforce):
         how = "kept data" if found.keep else "nothing kept"
+        how += ", policies enforced" if found.enforce else ""
         raise SetupError(
             f"The local cloud of this directory already runs on port {found.port} with {how}: "
             "`ragline down` first, or use the same options."

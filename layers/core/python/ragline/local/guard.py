@@ -22,7 +22,9 @@ import asyncio
 import contextlib
 import json
 import os
+import runpy
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
+from pathlib import Path
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -144,6 +146,13 @@ def main() -> None:
     config.keep_alive_timeout = 75
     # The name is taken out, not read: MiniStack hands its whole environment to every function.
     identity = {"pid": os.getpid(), "directory": os.environ.pop("RAGLINE_CLOUD_DIRECTORY", "")}
+    # By their paths: ``-I`` keeps this folder, and all of ragline, out of what can be imported.
+    runpy.run_path(str(Path(__file__).with_name("usage.py")))["install"]()
+    decisions = os.environ.pop("RAGLINE_DECISIONS", "")
+    if decisions:
+        authority = runpy.run_path(str(Path(__file__).with_name("authority.py")))
+        authority["install"](Path(decisions))
+        app = authority["over_tls"](app)
     behind = paced(queued(app), lambda: splitters_at_work(executions_in_flight()[1]))
     asyncio.run(serve(guarded(behind, port=port, identity=identity), config))
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from ragline.domain.errors import SetupError
 from ragline.local import template
+from ragline.local.packaging import LEFT_OUT
 
 APPLICATION = "AWS::Serverless::Application"
 FUNCTION = "AWS::Serverless::Function"
@@ -52,7 +53,7 @@ def flattened(root: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     whole = _without_globals(root)
     leaves: dict[str, _Leaf] = {}
     for name, resource in list(whole["Resources"].items()):
-        if resource["Type"] == APPLICATION:
+        if resource["Type"] == APPLICATION and name not in LEFT_OUT:
             del whole["Resources"][name]
             leaf = leaves[name] = _leaf(name, resource["Properties"], folder)
             _merge(whole, leaf, resource.get("Condition"))

@@ -7,11 +7,15 @@ Zips are named by their content, so an unchanged one is neither uploaded nor dep
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
+import importlib.util
 import io
+import py_compile
 import re
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +31,7 @@ LAYER = "AWS::Serverless::LayerVersion"
 
 LEFT_OUT = {
     "ModelLayer": "functions read the model where the parameter ModelDir says, unzipped",
+    "Observability": "the local stand-in has no metrics to watch; `ragline top` shows what goes on",
 }
 """Resources of the template that are not deployed locally, each with its reason."""
 
@@ -215,16 +220,44 @@ def _layer(name: str, folder: Path, site: Sequence[str]) -> Bundle:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     line = f"import sys; sys.path[1:1] = {list(site)!r}\n"
     files.append((f"python/lib/{version}/site-packages/ragline-local.pth", line.encode()))
-    return _zipped(name, files)
+    return _zipped(name, files, _compiled(files))
 
 
-def _zipped(name: str, files: Iterable[tuple[str, bytes]]) -> Bundle:
-    """A zip whose bytes depend on nothing but the names and contents of its files."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+def _compiled(files: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """Bytecode beside the sources, which every new worker would compile for itself: each unpacks
+    the layer anew. It is not compared with its source, since it comes with it, nor by any time,
+    since a zip has none worth the name: https://peps.python.org/pep-0552/
+    """
+    made = []
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "module.py"), Path(folder, "module.pyc")
         for path, data in files:
+            if path.endswith(".py"):
+                source.write_bytes(data)
+                with contextlib.suppress(py_compile.PyCompileError):  # whoever imports it is told
+                    py_compile.compile(
+                        str(source),
+                        str(target),
+                        path,
+                        doraise=True,
+                        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+                    )
+                    made.append((importlib.util.cache_from_source(path), target.read_bytes()))
+    return made
+
+
+def _zipped(
+    name: str,
+    files: Sequence[tuple[str, bytes]],
+    derived: Sequence[tuple[str, bytes]] = (),
+) -> Bundle:
+    """A zip named by the names and contents of its files; ``derived`` are made of those alone."""
+    buffer, named = io.BytesIO(), hashlib.sha256(sys.version.encode())
+    for path, data in files:
+        named.update(f"{path}\0{len(data)}\0".encode() + data)
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in [*files, *derived]:
             info = zipfile.ZipInfo(path, date_time=(1980, 1, 1, 0, 0, 0))
             info.external_attr = 0o644 << 16
             archive.writestr(info, data, zipfile.ZIP_DEFLATED)
-    data = buffer.getvalue()
-    return Bundle(f"{name}-{hashlib.sha256(data).hexdigest()[:16]}.zip", data)
+    return Bundle(f"{name}-{named.hexdigest()[:16]}.zip", buffer.getvalue())

@@ -9,15 +9,18 @@ import zlib
 
 from ragline.domain.errors import CorruptDocument, EncryptedDocument, LimitExceeded
 from ragline.parsing.limits import (
+    MAX_ELEMENTS,
     MAX_MEMBERS,
     MAX_PACKING_RATIO,
     MAX_UNPACKED,
     MAX_XML_MEMBER,
     RATIO_FREE,
+    check_elements,
 )
 
 _MIB = 1024 * 1024
 _ENCRYPTED_FLAG = 0x1
+_SHORTEST_ELEMENT = len("<a/>")
 _STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")
 _MACROS = re.compile(
     rb"application/vnd\.ms-(word|excel|powerpoint)\.(\w+)\.macroEnabled\.main\+xml"
@@ -95,13 +98,23 @@ def office_package(data: bytes, *, trees: bool = True) -> bytes:
     with open_archive(data) as archive:
         if trees:
             for member in archive.infolist():
-                if member.filename.endswith(".xml") and member.file_size > MAX_XML_MEMBER:
-                    raise _member_too_large(member.filename)
+                if member.filename.endswith(".xml"):
+                    _check_tree(archive, member)
         types = read_member(archive, "[Content_Types].xml")
         strict = b"purl.oclc.org/ooxml" in _opening(archive)
         if not strict and not _MACROS.search(types) and b".template.main+xml" not in types:
             return data
         return _rewritten(archive)
+
+
+def _check_tree(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+    """Refuse an XML part whose tree would not fit into memory."""
+    if member.file_size > MAX_XML_MEMBER:
+        raise _member_too_large(member.filename)
+    if member.file_size > MAX_ELEMENTS * _SHORTEST_ELEMENT:
+        content = read_member(archive, member.filename)
+        tags = content.count(b"<") - content.count(b"</")
+        check_elements(tags, f"The file's part {member.filename!r}")
 
 
 def _opening(archive: zipfile.ZipFile) -> bytes:

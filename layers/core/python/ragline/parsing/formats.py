@@ -58,7 +58,9 @@ _MAIN_TYPE = re.compile(rb'ContentType="([^"]+\.main\+xml)"')
 _OLE2 = bytes.fromhex("D0CF11E0A1B11AE1")
 _MAGIC_WINDOW = 1024
 _HTML = re.compile(
-    r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html[\s>])", re.I | re.S
+    # A comment ends at its first "-->": one that could go on would be tried in 2^n ways.
+    r"\A\s*(<\?xml[^>]*>\s*)?(<!--((?!-->).)*-->\s*)*<(!doctype\s+html|html[\s>])",
+    re.I | re.S,
 )
 
 

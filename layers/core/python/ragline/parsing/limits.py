@@ -20,6 +20,19 @@ MAX_MEMBERS = 20_000
 MAX_XML_MEMBER = 128 * 1024 * 1024
 """Bytes of one XML part that is read into a tree, which takes about ten times its size."""
 
+MAX_ELEMENTS = 2_000_000
+"""Elements of one HTML file or XML part that is read into a tree: about 450 bytes each."""
+
+MAX_ATTRIBUTES = 10_000
+"""Of one element. Readers compare each with all before it."""
+
+MAX_PDF_UNPACKED = 256 * 1024 * 1024
+"""Bytes that one stream of a PDF may unpack to, or all together that are packed to a 200th: PDFium
+holds a page's instructions twice. Pictures are not unpacked."""
+
+MAX_MAIL_HEADER = 256 * 1024
+"""Bytes of the headers of a mail, or of one of its parts; real ones stay under a tenth of it."""
+
 MAX_DEPTH = 1_000
 """Nesting of HTML and XML elements; beyond it a file is an attack or damaged."""
 
@@ -62,6 +75,14 @@ class Source:
         """The wanted pages that exist, from 1."""
         last = pages if self.last_page is None else min(self.last_page, pages)
         return range(max(1, self.first_page), last + 1)
+
+
+def check_elements(tags: int, what: str) -> None:
+    """Raises LimitExceeded: a tree of so many elements would not fit into memory."""
+    if tags > MAX_ELEMENTS:
+        raise LimitExceeded(
+            f"{what} has more than {MAX_ELEMENTS:,} elements; split it into smaller files."
+        )
 
 
 def too_many_rows() -> LimitExceeded:

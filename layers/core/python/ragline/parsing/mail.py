@@ -8,10 +8,10 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 
 from ragline.domain.chunks import Block, Extraction
-from ragline.domain.errors import EncryptedDocument
+from ragline.domain.errors import EncryptedDocument, LimitExceeded
 from ragline.parsing import plain, web
 from ragline.parsing.decoding import decode
-from ragline.parsing.limits import Source
+from ragline.parsing.limits import MAX_MAIL_HEADER, Source
 
 _HEADERS = ("From", "To", "Cc", "Date")
 _ENCRYPTED = frozenset(
@@ -30,6 +30,7 @@ def extract(source: Source) -> Extraction:
     if data.startswith(_WIDE_MARKS) or b"\0" in data[:64]:
         data = decode(data).encode("utf-8", "replace")
     message = BytesParser(policy=policy.default).parsebytes(data.lstrip())
+    _check_headers(message)
     if message.get_content_type() in _ENCRYPTED and not _only_signed(message):
         raise EncryptedDocument("The mail is encrypted; save it decrypted and upload that.")
     subject = _header(message, "Subject")
@@ -41,6 +42,16 @@ def extract(source: Source) -> Extraction:
     if names := _attachments(message):
         blocks.append(Block("paragraph", f"Attachments: {', '.join(names)}"))
     return Extraction(blocks, title=subject)
+
+
+def _check_headers(message: EmailMessage) -> None:
+    """The standard parser takes memory by the square of a header, once somebody looks at it."""
+    for part in message.walk():
+        if sum(len(value) for _, value in part.raw_items()) > MAX_MAIL_HEADER:
+            raise LimitExceeded(
+                f"The mail has headers of more than {MAX_MAIL_HEADER // 1024} KiB; save its text "
+                "and upload that."
+            )
 
 
 def _only_signed(message: EmailMessage) -> bool:

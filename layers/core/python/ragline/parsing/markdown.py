@@ -19,6 +19,8 @@ _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*\n", re.S)
 _SECTION = re.compile(r"^(#{1,6}(?=[ \t])|`{3,}|~{3,})", re.M)
 _SECTION_CHARS = 200_000
 _MAX_NESTING = 100
+_MAX_BRACKETS = 5_000
+"""That one paragraph may have."""
 _TITLE = re.compile(r"^title:[ \t]*(.+)$", re.M)
 
 
@@ -36,7 +38,7 @@ def extract(source: Source) -> Extraction:
     references: dict[str, Any] = {}
     for section in _sections(text):
         source.check_time()
-        reader.read(parser.parse(section, references))
+        reader.read(parser.parse(_with_fewer_brackets(section), references))
     blocks += reader.blocks
     first = next((block.text for block in blocks if block.kind == "heading"), "")
     return Extraction([block for block in blocks if block.text], title=title or first)
@@ -60,6 +62,16 @@ def _sections(text: str) -> Iterator[str]:
             yield text[start : found.start()]
             start = found.start()
     yield text[start:]
+
+
+def _with_fewer_brackets(section: str) -> str:
+    """A paragraph of very many brackets has no links: the parser would try each with all others."""
+    if section.count("[") <= _MAX_BRACKETS:
+        return section
+    paragraphs = section.split("\n\n")
+    return "\n\n".join(
+        one.replace("[", "\\[") if one.count("[") > _MAX_BRACKETS else one for one in paragraphs
+    )
 
 
 class _Reader:

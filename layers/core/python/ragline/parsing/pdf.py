@@ -21,6 +21,7 @@ from ragline.domain.chunks import Block, Extraction
 from ragline.domain.errors import CorruptDocument, EncryptedDocument, LimitExceeded
 from ragline.parsing.limits import MAX_PAGE_CHARS, Source
 from ragline.parsing.pdf_layout import Entry, Line, Outline, blocks_of
+from ragline.parsing.pdf_streams import check_streams
 
 _MAX_BOOKMARKS = 10_000
 _LAST_CODE_POINT = 0x10FFFF
@@ -57,6 +58,7 @@ def extract(source: Source) -> Extraction:
 
 
 def page_count(data: bytes) -> int:
+    check_streams(data)  # here only: a document is counted before any of it is read
     with _opened(data) as document:
         return len(document)
 

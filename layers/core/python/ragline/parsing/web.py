@@ -8,8 +8,15 @@ from collections.abc import Iterator
 from lxml import etree
 
 from ragline.domain.chunks import Block, Extraction
+from ragline.domain.errors import LimitExceeded
 from ragline.parsing.decoding import decode
-from ragline.parsing.limits import MAX_DEPTH, Source, too_deep
+from ragline.parsing.limits import (
+    MAX_ATTRIBUTES,
+    MAX_DEPTH,
+    Source,
+    check_elements,
+    too_deep,
+)
 from ragline.parsing.tables import table
 
 _DROPPED = ("script", "style", "nav", "noscript", "template", "svg", "iframe", "object", "select")
@@ -23,6 +30,8 @@ _BLOCK_NAMES = """
 _BLOCKS = frozenset(_BLOCK_NAMES.split())
 _DECLARED = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w-]+)""", re.I)
 _XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]+encoding\s*=\s*["']([\w-]+)""")
+_LONG_TAG = re.compile(r"<[^<>]{20000,}")
+"""One that could have too many attributes: each takes two characters at least."""
 _HEAD = 4096
 _MAX_SPAN = 100
 _MAX_HEADING = 400
@@ -41,12 +50,25 @@ def markup_text(data: bytes) -> str:
     return decode(data, declared.group(1).decode("ascii") if declared else "")
 
 
+def _check(markup: str) -> None:
+    """Refuse what the parser, which cannot be stopped, would take too long or too much room for."""
+    check_elements(markup.count("<") - markup.count("</"), "This page")
+    for found in _LONG_TAG.finditer(markup):
+        tag = found[0]
+        if max(len(tag.split()), tag.count("=")) > MAX_ATTRIBUTES:
+            raise LimitExceeded(
+                f"An element of this page has more than {MAX_ATTRIBUTES:,} attributes; "
+                "save the page again without them."
+            )
+
+
 def read(markup: str, source: Source) -> tuple[list[Block], str]:
     """Blocks and title of a page. Nothing is fetched and no entity but HTML's is expanded.
 
     Raises:
-        LimitExceeded: it nests too deep, or the deadline passed.
+        LimitExceeded: it nests too deep, has too much of something, or the deadline passed.
     """
+    _check(markup)
     parser = etree.HTMLParser(
         encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=True
     )

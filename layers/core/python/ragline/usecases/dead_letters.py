@@ -179,7 +179,7 @@ def _upload(
     ledger: Ledger,
     objects: Objects,
 ) -> str | None:
-    upload = identify(key, ledger)
+    upload, _ = identify(key, ledger)
     if objects.size(key) is None:
         return None  # it was removed meanwhile: there is nothing left that could fail
     new = NewDocument(upload.partition, upload.document_id, upload.filename, key)

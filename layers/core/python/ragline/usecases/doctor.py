@@ -18,6 +18,7 @@ from ragline.domain.lifecycle import WORK_LEASE
 from ragline.domain.times import iso, later
 from ragline.ports import Indexes, Ledger, Objects
 from ragline.usecases.compare_rows import check_other_models, check_rows, in_state
+from ragline.usecases.compare_tenants import check_tenants, look
 from ragline.usecases.findings import Examination, Finding, Generation, Kind, Report
 from ragline.usecases.parts import read_vectors
 from ragline.usecases.reconcile import UPLOAD_EXPIRED
@@ -37,8 +38,10 @@ def examine(
     Memory grows with the chunks, by some 200 bytes each.
     """
     seen = Examination(iso(now), fingerprint)
+    tenants = look(ledger)
     for audit in ledger.audit():
         _check_document(audit, seen)
+    check_tenants(tenants, ledger, seen)
     _check_uploads(objects, seen)
     chunks = _stored(objects, "chunks/", seen)
     _check_chunks(chunks, seen)

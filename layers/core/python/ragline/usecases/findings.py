@@ -15,6 +15,7 @@ class Kind(StrEnum):
     """What can be wrong."""
 
     MISCOUNTED = "miscounted"
+    MISCOUNTED_TENANT = "miscounted_tenant"
     FALSE_STATUS = "false_status"
     UNSETTLED = "unsettled"
     STUCK = "stuck"
@@ -31,7 +32,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong. ``subject`` is a document's id, or an upload's key.
+    """One thing that is wrong. ``subject`` is a document's id, an upload's key or a tenant.
 
     ``document`` is what the ledger knows of it, None for nothing. ``ordinals`` are the chunks that
     it is about, ``keys`` the objects, ``partition`` and ``generation`` those of its rows.

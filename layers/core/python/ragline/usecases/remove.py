@@ -27,8 +27,8 @@ def remove_upload(key: str, sequencer: str, *, ledger: Ledger, queues: Queues) -
     Raises:
         MalformedMessage: the key is not an upload's.
     """
-    upload = identify(key, ledger)
-    document = ledger.get(upload.partition.tenant, upload.document_id)
+    upload, known = identify(key, ledger)
+    document = known or ledger.get(upload.partition.tenant, upload.document_id)
     if document is None or document.upload_key != key:
         return None
     return follow_removal(document, sequencer, ledger=ledger, queues=queues)
@@ -72,6 +72,7 @@ def clear_dead(document: Document, *, queues: Queues, nonce: str = "") -> None:
     ``nonce`` marks an order that is given again, after the first may have gone astray.
     """
     removal = Delete(
+        trace_id=document.trace_id,
         nonce=nonce,
         tenant=document.partition.tenant,
         collection=document.partition.collection,

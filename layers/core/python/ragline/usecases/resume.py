@@ -22,5 +22,6 @@ def resume(document: Document, *, ledger: Ledger, queues: Queues) -> None:
 def resume_chunks(document: Document, *, ledger: Ledger, queues: Queues) -> None:
     """Announce the parts that hold pending chunks; end the generation if there are none."""
     work = ledger.work(document)
-    queues.send_parts(work.parts(document, work.unfinished), nonce=new_nonce())
+    parts = work.parts(document, work.unfinished)
+    queues.send_parts(parts, nonce=new_nonce(), trace_id=document.trace_id)
     settle(document, ledger=ledger, queues=queues)

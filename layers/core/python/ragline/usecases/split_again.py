@@ -19,5 +19,10 @@ def start_over(document: Document, queues: Queues) -> None:
 
 
 def _send(document: Document, sequencer: str, queues: Queues) -> None:
-    again = Uploaded(nonce=new_nonce(), key=document.upload_key, sequencer=sequencer)
+    again = Uploaded(
+        trace_id=document.trace_id,
+        nonce=new_nonce(),
+        key=document.upload_key,
+        sequencer=sequencer,
+    )
     queues.send_pages([again])

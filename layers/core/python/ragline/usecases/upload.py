@@ -4,36 +4,71 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from ulid import ULID
 
-from ragline.domain.documents import Document, Partition, Status, check_document_id, check_name
-from ragline.domain.errors import Conflict, EmptyFile, InvalidRequest, LimitExceeded
+from ragline.domain.documents import (
+    Document,
+    Partition,
+    Status,
+    check_document_id,
+    check_name,
+    is_sha256,
+)
+from ragline.domain.errors import (
+    Conflict,
+    EmptyFile,
+    InvalidRequest,
+    LimitExceeded,
+    QuotaExceeded,
+)
 from ragline.domain.keys import clean_filename, upload_key
-from ragline.domain.ledger import NewDocument
+from ragline.domain.ledger import Multipart, NewDocument
+from ragline.domain.lifecycle import owns
 from ragline.domain.metadata import check_metadata
+from ragline.domain.tenants import Caps, Holdings, held_by
 from ragline.ports import Ledger, Objects
+from ragline.usecases.multipart import open_upload
 
 DEFAULT_TYPE = "application/octet-stream"
 _TYPE = re.compile(r"[A-Za-z0-9][\w.+-]{0,126}/[\w.+-]{1,127}(;[ -~]{1,100})?", re.ASCII)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+MULTIPART_OVER = 100_000_000
+"""Bytes of a file that is brought in parts, unless the caller asks for another way: one that breaks
+off need not be sent again from its beginning.
+"""
+
+
+class Way(StrEnum):
+    """How the bytes are brought. ``auto``: by ``put``, or in parts if they are many."""
+
+    AUTO = "auto"
+    PUT = "put"
+    POST = "post"
+    MULTIPART = "multipart"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How big a file may be, in bytes, and how long a presigned upload lives, in seconds."""
+    """How big a file may be, in bytes, and how long a presigned upload lives, in seconds.
+
+    ``spent``: what a tenant's use costs so far this month, in dollars; asked if that is capped.
+    """
 
     file_bytes: int
     upload_expires: int
+    spent: Callable[[str], float] = lambda tenant: 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class UploadRequest:
     """What a caller says of a document. ``checksum``: SHA-256 in hexadecimal, or ''.
 
-    ``document_id``: the caller's own, or '' for a new one.
+    ``document_id``: the caller's own, or '' for a new one. ``trace_id``: the request's.
+    ``webhook``: the id of one that is told of it, whatever collections it names; or ''.
     """
 
     partition: Partition
@@ -44,6 +79,9 @@ class UploadRequest:
     checksum: str = ""
     document_id: str = ""
     allow_duplicate: bool = False
+    way: Way = Way.AUTO
+    trace_id: str = ""
+    webhook: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +97,18 @@ class PresignedPut:
 
 
 @dataclass(frozen=True, slots=True)
+class PresignedPost:
+    """One POST of a form within ``expires`` seconds: these fields, and then ``file``, the bytes.
+
+    ``url`` and ``fields`` are secrets while they live, and in no repr.
+    """
+
+    url: str = field(repr=False)
+    fields: Mapping[str, str] = field(repr=False)
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
 class Registered:
     """``duplicate``: another call brought these bytes before. ``upload`` is None if they are here.
 
@@ -67,7 +117,7 @@ class Registered:
 
     document: Document
     duplicate: bool
-    upload: PresignedPut | None
+    upload: PresignedPut | PresignedPost | Multipart | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +139,36 @@ def register(
     Raises:
         InvalidRequest: a name, the checksum, the type or the metadata is malformed.
         EmptyFile, LimitExceeded: the size is 0, or above the limit.
+        QuotaExceeded: the tenant has no room for it, or used as much as it may this month.
         Conflict: the id belongs to a document of another collection, filename or metadata.
     """
     entry = _enter(request, ledger, limits)
     if not entry.open:
         return Registered(entry.document, entry.duplicate, None)
-    url, headers = objects.presign_put(
-        entry.document.upload_key,
-        content_type=request.content_type or DEFAULT_TYPE,
-        size=request.size,
-        checksum=entry.checksum,
-        expires=limits.upload_expires,
-    )
-    upload = PresignedPut(url, headers, limits.upload_expires)
+    upload = _upload(request, entry, ledger, objects, limits.upload_expires)
     return Registered(entry.document, entry.duplicate, upload)
+
+
+def _upload(
+    request: UploadRequest, entry: _Entry, ledger: Ledger, objects: Objects, expires: int
+) -> PresignedPut | PresignedPost | Multipart:
+    """Where the bytes go, by the way that was asked for."""
+    content_type, size = request.content_type or DEFAULT_TYPE, request.size
+    many = request.way is Way.AUTO and size > MULTIPART_OVER
+    if many or request.way is Way.MULTIPART:
+        return open_upload(
+            entry.document, size, entry.checksum, content_type, ledger=ledger, objects=objects
+        )
+    presign = objects.presign_post if request.way is Way.POST else objects.presign_put
+    url, carried = presign(
+        entry.document.upload_key,
+        content_type=content_type,
+        size=size,
+        checksum=entry.checksum,
+        expires=expires,
+    )
+    made = PresignedPost if request.way is Way.POST else PresignedPut
+    return made(url, carried, expires)
 
 
 def store(
@@ -121,16 +187,17 @@ def store(
 
 def _enter(request: UploadRequest, ledger: Ledger, limits: Limits) -> _Entry:
     new = _new_document(request, limits)
-    if request.document_id:
-        # Before the claim below: a refused request must leave no claim behind.
-        _refuse_mismatch(ledger.get(new.partition.tenant, new.document_id), new)
+    known = ledger.get(new.partition.tenant, new.document_id) if request.document_id else None
+    # Before the claim below: a refused request must leave no claim behind.
+    _refuse_mismatch(known, new)
+    caps = _room(new, known, ledger, limits)
     owner = new.document_id
     if new.checksum and not request.allow_duplicate:
         owner = ledger.claim_content(new.partition, new.checksum, owner)
     # If the owner claimed these bytes and is not recorded yet, this records it on its behalf: two
     # uploads of the same bytes at once become one document, whichever of the two goes on.
     key = upload_key(new.partition, owner, new.filename)
-    document = ledger.create(replace(new, document_id=owner, upload_key=key))
+    document = ledger.create(replace(new, document_id=owner, upload_key=key), caps)
     theirs = owner != new.document_id
     if not theirs:
         _refuse_mismatch(document, new)
@@ -148,7 +215,7 @@ def _new_document(request: UploadRequest, limits: Limits) -> NewDocument:
     document_id = check_document_id(request.document_id) if request.document_id else str(ULID())
     _check_size(request.size, filename, limits)
     checksum = request.checksum.lower()
-    if checksum and not _SHA256.fullmatch(checksum):
+    if checksum and not is_sha256(checksum):
         raise InvalidRequest("checksum is no SHA-256: give its 64 hexadecimal digits.")
     if request.content_type and not _TYPE.fullmatch(request.content_type):
         raise InvalidRequest("content_type is no media type: give one like 'application/pdf'.")
@@ -163,7 +230,39 @@ def _new_document(request: UploadRequest, limits: Limits) -> NewDocument:
         checksum=checksum,
         allow_duplicate=request.allow_duplicate,
         upload_seconds=limits.upload_expires,
+        trace_id=request.trace_id,
+        webhook=request.webhook,
     )
+
+
+def _room(
+    new: NewDocument, known: Document | None, ledger: Ledger, limits: Limits
+) -> Caps:
+    """The tenant's caps; they are asked again in the write that takes the room.
+
+    Raises:
+        QuotaExceeded: they leave none, and the bytes are not here yet. A document needs at least
+            one chunk; one that is replaced, only what it grows by.
+    """
+    tenant = ledger.tenant(new.partition.tenant)
+    there = held_by(known)
+    more = Holdings(1, new.size, 1) - Holdings(there.documents, there.bytes, there.documents)
+    try:
+        tenant.check_room(more, new.filename)
+        tenant.check_cost(limits.spent)
+    except QuotaExceeded:
+        if not _here(new, ledger):
+            raise
+    return tenant.caps
+
+
+def _here(new: NewDocument, ledger: Ledger) -> bool:
+    """Whether another document of the collection has these bytes, or awaits them."""
+    if not new.checksum or new.allow_duplicate:
+        return False
+    owner = ledger.content_owner(new.partition, new.checksum)
+    document = ledger.get(new.partition.tenant, owner) if owner else None
+    return document is not None and owns(document, new.partition, new.checksum, arrived=False)
 
 
 def _check_size(size: int, filename: str, limits: Limits) -> None:

@@ -23,7 +23,7 @@ _LONGEST_STEMMED = 40
 """Characters. Longer words are no English, and the stemmer takes time by their square."""
 
 # ASCII is cut here, at the speed of C; what holds anything else is cut by ``_finer``.
-_ROUGH = re.compile(r"(?:[^\W_]|(?<=\d)(?:\.(?=\d)|,(?=\d{3}(?!\d)))|[^\x00-\x7f\s])+")
+_ROUGH = re.compile(r"(?:[^\W_]|(?<=\d)(?:\.(?=\d)|,(?=\d{3}(?!\d)))|[^\w\x00-\x7f\s])+")
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003fffd]"

@@ -6,6 +6,8 @@ range       TENANT#t#DOC#id          RANGE#gen#n                  that one page 
 failure     TENANT#t#DOC#id          FAILURE#gen#stage#code#place one kind of failure, counted
 claim       TENANT#t#COLLECTION#c#SHA#hex  CLAIM                  who owns these bytes
 collection  TENANT#t#COLLECTION#c    META                         its metadata fields
+caps        TENANT#t                 LIMITS                       the most that a tenant may hold
+totals      TENANT#t                 TOTALS                       what it holds, exactly
 
 Metadata, reasons and timings are JSON texts: DynamoDB's numbers make 1.0 an integer and refuse
 floats, JSON gives back exactly what was put in.
@@ -21,8 +23,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ragline.adapters.cursors import sort_key, trouble_key
 from ragline.domain.documents import Document, Partition, Progress, Reason, Status
-from ragline.domain.ledger import ChunkState, Failure, Work
+from ragline.domain.ledger import ChunkState, Failure, Multipart, Work
 from ragline.domain.lifecycle import TROUBLED, Record, bounded
+from ragline.domain.tenants import HELD, Caps, Holdings, Tenant
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -35,10 +38,14 @@ BY_TROUBLE = "ByTrouble"
 
 META = "META"
 CLAIM = "CLAIM"
+LIMITS = "LIMITS"
+TOTALS = "TOTALS"
+MOVES = "moves"
 COUNTS = tuple(field.name for field in fields(Progress))
 OPTIONAL = (
     "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK", "GSI3PK", "GSI3SK", "reason", "chunk_reason",
-    "delete_requested", "allow_duplicate", "lease_until", "repairs",
+    "delete_requested", "allow_duplicate", "lease_until", "repairs", "trace_id", "webhook",
+    "live_chunks", "upload",
 )  # fmt: skip
 """Attributes of META that may be absent; all others are always there."""
 
@@ -50,6 +57,10 @@ _PLAIN = (
 
 def document_pk(tenant: str, document_id: str) -> str:
     return f"TENANT#{tenant}#DOC#{document_id}"
+
+
+def tenant_pk(tenant: str) -> str:
+    return f"TENANT#{tenant}"
 
 
 def collection_pk(partition: Partition) -> str:
@@ -124,8 +135,16 @@ def meta_item(record: Record) -> Item:
         item["reason"] = reason_value(document.reason)
     if record.chunk_reason:
         item["chunk_reason"] = reason_value(record.chunk_reason)
+    if document.trace_id:
+        item["trace_id"] = {"S": document.trace_id}
+    if document.webhook:
+        item["webhook"] = {"S": document.webhook}
     if document.delete_requested:
         item["delete_requested"] = {"BOOL": True}
+    if document.live_chunks:
+        item["live_chunks"] = {"N": str(document.live_chunks)}
+    if record.upload:
+        item["upload"] = {"S": json.dumps(asdict(record.upload))}
     return item
 
 
@@ -143,12 +162,31 @@ def read_record(item: Item) -> Record:
             progress=Progress(**{name: int(item[name]["N"]) for name in COUNTS}),
             allow_duplicate="allow_duplicate" in item,
             delete_requested="delete_requested" in item,
+            live_chunks=_number(item, "live_chunks"),
             reason=_read_reason(item, "reason"),
+            trace_id=item["trace_id"]["S"] if "trace_id" in item else "",
+            webhook=item["webhook"]["S"] if "webhook" in item else "",
             **{name: item[name]["S"] for name in _PLAIN},
         ),
         chunk_reason=_read_reason(item, "chunk_reason"),
         lease_until=_read_lease(item),
-        repairs=int(item["repairs"]["N"]) if "repairs" in item else 0,
+        repairs=_number(item, "repairs"),
+        upload=Multipart(**json.loads(item["upload"]["S"])) if "upload" in item else None,
+    )
+
+
+def read_tenant(tenant: str, found: Iterable[Item]) -> Tenant:
+    """Of its LIMITS and TOTALS, or those of them that there are."""
+    by_sk = {item["SK"]["S"]: item for item in found}
+    caps, totals = by_sk.get(LIMITS, {}), by_sk.get(TOTALS, {})
+    return Tenant(
+        tenant,
+        Caps(
+            **{name: int(caps[name]["N"]) for name in HELD if name in caps},
+            cost=float(caps["cost"]["N"]) if "cost" in caps else None,
+        ),
+        Holdings(**{name: _number(totals, name) for name in HELD}),
+        _number(totals, MOVES),
     )
 
 
@@ -210,6 +248,10 @@ def read_failure(item: Item) -> Failure:
 
 def reason_value(reason: Reason) -> AttributeValueTypeDef:
     return {"S": json.dumps(asdict(bounded(reason)))}
+
+
+def _number(item: Item, name: str) -> int:
+    return int(item[name]["N"]) if name in item else 0
 
 
 def _read_lease(item: Item) -> str:

@@ -20,17 +20,23 @@ from ragline.adapters.dynamodb.upkeep import Upkeep
 from ragline.domain import lifecycle
 from ragline.domain.documents import TERMINAL, Document, Partition, Reason, Status
 from ragline.domain.errors import Throttled, WriteConflict
-from ragline.domain.ledger import ChunkState, DocumentPage, Failure, NewDocument
+from ragline.domain.ledger import ChunkState, DocumentPage, Failure, Multipart, NewDocument
 from ragline.domain.lifecycle import MAX_FAILURES, Record
+from ragline.domain.tenants import NO_CAPS, Caps, Holdings, held_by
 from ragline.domain.times import check_time, iso, utc_now
+from ragline.ports import LedgerWatch
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
     from ragline.adapters.dynamodb.items import Item
 
 _STATE = ("status", "generation", "sequencer", "delete_requested")
 """What every rule looks at; rules that look at counts guard those as well."""
+
+_HELD = ("chunks_total", "size")
+"""What of META moves what its tenant holds, and may do so without a change of state."""
 
 Guess: TypeAlias = ChunkState | Literal["read"] | None
 """Where chunks are, unread: in that state, not recorded yet (None), or not to be guessed."""
@@ -54,29 +60,40 @@ class DynamoLedger(Upkeep):
         client: DynamoDBClient,
         now: Callable[[], datetime] = utc_now,
         backoff: Backoff | None = None,
+        watch: LedgerWatch | None = None,
     ) -> None:
         self._table = Table(table_name, client, backoff or Backoff())
         self._clock = now
+        self._watch = watch
 
-    def create(self, new: NewDocument) -> Document:
+    def create(self, new: NewDocument, caps: Caps = NO_CAPS) -> Document:
         old, record = self._change(
             new.partition.tenant,
             new.document_id,
             lambda old: lifecycle.created(old, new, self._now()),
             first=lambda: self._add_fields(new),
             whole=True,
+            caps=caps,
         )
         made = record or old
         assert made is not None  # noqa: S101 - the rule never refuses
         return made.document
 
-    def begin(self, new: NewDocument, sequencer: str, fingerprint: str) -> Document | None:
+    def begin(
+        self,
+        new: NewDocument,
+        sequencer: str,
+        fingerprint: str,
+        *,
+        known: Document | None = None,
+    ) -> Document | None:
         _, record = self._change(
             new.partition.tenant,
             new.document_id,
             lambda old: lifecycle.begun(old, new, sequencer, fingerprint, self._now()),
             first=lambda: self._add_fields(new),
             whole=True,
+            guess=_unread(known),
         )
         return record.document if record else None
 
@@ -99,13 +116,21 @@ class DynamoLedger(Upkeep):
         )
 
     def settle(
-        self, tenant: str, document_id: str, generation: int, *, advice: str = ""
+        self,
+        tenant: str,
+        document_id: str,
+        generation: int,
+        *,
+        advice: str = "",
+        known: Document | None = None,
     ) -> Document | None:
         _, record = self._change(
             tenant,
             document_id,
             lambda old: lifecycle.settled(old, generation, advice, self._now()),
-            guard=(*_STATE, *items.COUNTS),
+            # The times are written as one: those that were read long ago are not to come back.
+            guard=(*_STATE, *items.COUNTS, "timings"),
+            guess=_unread(known) if known and _ends_well(known) else None,
         )
         return record.document if record else None
 
@@ -129,9 +154,11 @@ class DynamoLedger(Upkeep):
         counts = {"ranges_done": 1, "chunks_total": chunks, "pages_done": pages}
         meta = writes.add_counts(self._table.name, document, counts, now)
         item = items.range_item(document, number, chunks, pages, now)
+        place: TransactWriteItemTypeDef = {"Put": writes.put_absent(self._table.name, item)}
+        totals = self._held(document, Holdings(chunks=chunks))
         last: Written = "conflict"
         for _ in self._table.backoff.attempts():
-            last = self._table.transact([meta, {"Put": writes.put_absent(self._table.name, item)}])
+            last = self._table.transact([meta, place, *totals])
             if last in {"done", "stale"}:
                 break
             if last == "refused":
@@ -159,8 +186,14 @@ class DynamoLedger(Upkeep):
             place = writes.put_absent(
                 self._table.name, items.range_item(document, 0, chunks, pages, now)
             )
-            if self._table.transact([{"Update": meta}, {"Put": place}]) == "done":
-                return new.document
+            totals = self._held(document, Holdings(chunks=chunks))
+            for _ in self._table.backoff.attempts():
+                last = self._table.transact([{"Update": meta}, {"Put": place}, *totals])
+                if last == "done":
+                    self._tell(old, new)
+                    return new.document
+                if last in {"refused", "stale"}:
+                    break
         self.plan_ranges(document, 1, pages)
         self.record_range(document, 0, chunks, pages)
         return self.get(document.partition.tenant, document.document_id)
@@ -197,6 +230,23 @@ class DynamoLedger(Upkeep):
             if owner and lifecycle.owns(holder, partition, checksum, arrived):
                 return owner
         raise WriteConflict(f"the claim of content {checksum} keeps changing.")
+
+    def content_owner(self, partition: Partition, checksum: str) -> str:
+        found = self._table.get(items.claim_pk(partition, checksum), items.CLAIM)
+        return found["document_id"]["S"] if found else ""
+
+    def open_upload(self, document: Document, upload: Multipart | None, seconds: int = 0) -> bool:
+        _, record = self._change(
+            document.partition.tenant,
+            document.document_id,
+            lambda old: lifecycle.uploading(old, upload, seconds, self._now()),
+            guard=(*_STATE, "upload"),
+        )
+        return record is not None
+
+    def upload(self, tenant: str, document_id: str) -> Multipart | None:
+        found = self._table.get(items.document_pk(tenant, document_id), items.META)
+        return items.read_record(found).upload if found else None
 
     def get(self, tenant: str, document_id: str) -> Document | None:
         found = self._table.get(items.document_pk(tenant, document_id), items.META)
@@ -329,6 +379,8 @@ class DynamoLedger(Upkeep):
         first: Callable[[], None] | None = None,
         whole: bool = False,
         known: Document | None = None,
+        caps: Caps = NO_CAPS,
+        guess: Record | None = None,
     ) -> tuple[Record | None, Record | None]:
         """Read META, ask the rule, write if nothing in ``guard`` changed meanwhile, else again.
 
@@ -336,26 +388,76 @@ class DynamoLedger(Upkeep):
         before a write. ``whole`` replaces the item, else only what the rule changed is written.
         ``known`` is what the caller read a moment ago: it is tried before anything is read (and
         nothing is returned of it), where the rule moves nothing of a record but its document.
+        ``guess`` stands for what would be read first: the condition proves it, where ``guard``
+        holds all that the rule looks at.
+        What the tenant holds moves with the write that changes it, within the ``caps``.
+
+        Raises:
+            QuotaExceeded: it would pass one of them.
         """
         if known is not None and self._moved_on(known, rule, guard):
             return None, None
-        for _ in self._table.backoff.attempts():
-            raw = self._table.get(items.document_pk(tenant, document_id), items.META)
+        last: Written = "conflict"
+        for attempt in self._table.backoff.attempts():
+            if guess is not None and not attempt:
+                raw: Item | None = items.meta_item(guess)
+            else:
+                raw = self._table.get(items.document_pk(tenant, document_id), items.META)
             old = items.read_record(raw) if raw else None
             new = rule(old)
             if new is None or new == old:
                 return old, new
             if first:
                 first()
+            by = held_by(new.document) - held_by(old.document if old else None)
             item = items.meta_item(new)
+            # What it holds was worked out from these: they must not move meanwhile, unseen.
+            held = _HELD if by or whole else ()
+            still = (*guard, *(name for name in held if name not in guard))
+            write: TransactWriteItemTypeDef
             if whole or raw is None:
-                done = self._table.put(writes.put_unchanged(self._table.name, raw, item, guard))
+                write = {"Put": writes.put_unchanged(self._table.name, raw, item, still)}
             else:
-                update = writes.update_unchanged(self._table.name, raw, item, guard)
-                done = self._table.update(update)
-            if done:
+                write = {"Update": writes.update_unchanged(self._table.name, raw, item, still)}
+            last = self._write(write, new.document, by, caps)
+            if last == "done":
+                self._tell(old, new)
                 return old, new
+        if last == "throttled":
+            raise Throttled(f"document {document_id} could not be written: the table is throttled.")
         raise WriteConflict(f"document {document_id} keeps changing.")
+
+    def _write(
+        self, write: TransactWriteItemTypeDef, document: Document, by: Holdings, caps: Caps
+    ) -> Written:
+        """Write META, and with it what its tenant holds if that changes.
+
+        Raises:
+            QuotaExceeded: a cap leaves no room for it.
+        """
+        if not by:
+            update = write.get("Update")
+            done = self._table.update(update) if update else self._table.put(write["Put"])
+            return "done" if done else "conflict"
+        tenant = document.partition.tenant
+        totals = writes.move_totals(self._table.name, tenant, by, caps)
+        last = self._table.transact([write, totals])
+        if last == "stale":
+            # None raised: room was made a moment ago.
+            self.tenant(tenant).check_room(by, document.filename)
+        return last
+
+    def _held(self, document: Document, by: Holdings) -> Sequence[TransactWriteItemTypeDef]:
+        """The write that moves what the document's tenant holds; none if nothing moves."""
+        if not by:
+            return []
+        return [writes.move_totals(self._table.name, document.partition.tenant, by)]
+
+    def _tell(self, old: Record | None, new: Record) -> None:
+        """Whoever wrote a change tells of it, so it is told once; or never, if it died here."""
+        before = old.document.status if old else None
+        if self._watch is not None and before is not new.document.status:
+            self._watch.moved(new.document)
 
     def _moved_on(
         self, known: Document, rule: Callable[[Record | None], Record | None], guard: Sequence[str]
@@ -400,6 +502,8 @@ class DynamoLedger(Upkeep):
                     for n in moving
                 ]
             )
+            if last == "done" and self._watch is not None:
+                self._watch.counted(state, len(moving))
             if last in {"done", "refused"}:
                 return last == "done"
         raise _gave_up(document, last)
@@ -479,6 +583,21 @@ def _guess(document: Document, chunks: int, state: ChunkState) -> Guess:
         return ChunkState.EMBEDDED
     pending = counts.chunks_total - counts.embedded - counts.indexed - counts.failed
     return None if state is ChunkState.EMBEDDED and pending >= chunks else "read"
+
+
+def _ends_well(document: Document) -> bool:
+    """Whether it is to end, and no chunk failed: why one did, only the record knows."""
+    progress = document.progress
+    return progress.complete and not progress.failed and not document.terminal
+
+
+def _unread(document: Document | None) -> Record | None:
+    """The record of a document that was read without it, where a change of status comes next.
+
+    As if it held a lease and had been repaired: a change of status writes or removes both, and
+    whether there are such attributes to remove is not known here, nor does it matter.
+    """
+    return Record(document, lease_until="unread", repairs=1) if document else None
 
 
 def _gave_up(document: Document, last: Written) -> Throttled | WriteConflict:

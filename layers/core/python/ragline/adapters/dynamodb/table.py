@@ -79,16 +79,19 @@ class Table:
 
     def scan(self, sk: str) -> Iterator[Item]:
         """The keys of every item whose sort key is ``sk``, page by page."""
+        return self.scan_all(
+            FilterExpression="SK = :sk",
+            ExpressionAttributeValues={":sk": {"S": sk}},
+            ProjectionExpression="PK, SK",
+        )
+
+    def scan_all(self, **request: Any) -> Iterator[Item]:
+        """Every item of the table that ``request`` selects, page by page, strongly consistent."""
         start: dict[str, Any] = {}
         while True:
             with translated(self._what):
                 answer = self._client.scan(
-                    TableName=self.name,
-                    FilterExpression="SK = :sk",
-                    ExpressionAttributeValues={":sk": {"S": sk}},
-                    ProjectionExpression="PK, SK",
-                    ConsistentRead=True,
-                    **start,
+                    TableName=self.name, ConsistentRead=True, **request, **start
                 )
             yield from answer["Items"]
             last = answer.get("LastEvaluatedKey")
@@ -114,6 +117,12 @@ class Table:
         except WriteConflict:
             return False
         return True
+
+    def delete(self, one: Item) -> Item | None:
+        """Delete the item of this key; what it was, None if there was none."""
+        with translated(self._what):
+            done = self._client.delete_item(TableName=self.name, Key=one, ReturnValues="ALL_OLD")
+        return done.get("Attributes")
 
     def update(self, update: UpdateTypeDef) -> bool:
         """False if its condition did not hold, or another writer was at the item."""
@@ -162,17 +171,32 @@ class Table:
                 raise error
         return "throttled" if any(isinstance(e, Throttled) for e in errors) else "conflict"
 
+    def put_all(self, found: Iterable[Item]) -> int:
+        """Put these items, over any of the same keys; how many there were.
+
+        Raises:
+            Throttled: some were not written however often we asked.
+        """
+        left, done = iter(found), 0
+        while some := list(islice(left, BATCH_WRITE)):
+            self._write_batch([{"PutRequest": {"Item": one}} for one in some])
+            done += len(some)
+        return done
+
     def _delete_batch(self, keys: Sequence[Item]) -> None:
-        pending: Sequence[WriteRequestOutputTypeDef] = [
-            {"DeleteRequest": {"Key": {"PK": one["PK"], "SK": one["SK"]}}} for one in keys
-        ]
+        self._write_batch(
+            [{"DeleteRequest": {"Key": {"PK": one["PK"], "SK": one["SK"]}}} for one in keys]
+        )
+
+    def _write_batch(self, wanted: Sequence[WriteRequestOutputTypeDef]) -> None:
+        pending = wanted
         for _ in self.backoff.attempts():
             with translated(self._what):
                 answer = self._client.batch_write_item(RequestItems={self.name: pending})
             pending = answer.get("UnprocessedItems", {}).get(self.name, [])
             if not pending:
                 return
-        raise Throttled(f"{self._what}: {len(pending)} items stayed undeleted.")
+        raise Throttled(f"{self._what}: {len(pending)} items stayed unwritten.")
 
     def _batch(self, keys: Sequence[Item]) -> Iterator[Item]:
         pending = list(keys)

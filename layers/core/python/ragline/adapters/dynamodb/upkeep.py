@@ -9,11 +9,12 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from ragline.adapters.cursors import EARLIEST, LATEST, decode_cursor, encode_cursor
-from ragline.adapters.dynamodb import items
+from ragline.adapters.dynamodb import items, writes
 from ragline.adapters.dynamodb.table import Table
 from ragline.domain.documents import Document, Partition, Status
 from ragline.domain.ledger import Audit, DocumentPage, Work
 from ragline.domain.lifecycle import TROUBLED, Record
+from ragline.domain.tenants import Caps, Holdings, Tenant, held_by
 from ragline.domain.times import check_time, iso
 
 if TYPE_CHECKING:
@@ -84,6 +85,31 @@ class Upkeep:
             yield Audit(
                 record.document, items.read_work(found), deleted and bool(record.lease_until)
             )
+
+    def tenant(self, tenant: str) -> Tenant:
+        pk = items.tenant_pk(tenant)
+        found = self._table.batch_get([items.key(pk, items.LIMITS), items.key(pk, items.TOTALS)])
+        return items.read_tenant(tenant, found)
+
+    def tenants(self) -> Sequence[str]:
+        kinds = (items.LIMITS, items.TOTALS)
+        found = chain.from_iterable(self._table.scan(kind) for kind in kinds)
+        return sorted({item["PK"]["S"].removeprefix("TENANT#") for item in found})
+
+    def cap(self, tenant: str, caps: Caps) -> None:
+        self._table.apply(writes.set_caps(self._table.name, tenant, caps))
+
+    def recount_tenant(self, tenant: str) -> bool:
+        before = self.tenant(tenant)
+        found = self._table.scan_all(
+            FilterExpression="SK = :sk AND begins_with(PK, :pk)",
+            ExpressionAttributeValues={
+                ":sk": {"S": items.META},
+                ":pk": {"S": items.document_pk(tenant, "")},
+            },
+        )
+        holds = sum((held_by(items.read_record(one).document) for one in found), Holdings())
+        return self._table.update(writes.set_totals(self._table.name, tenant, holds, before.moves))
 
     def _drop_records(self, tenant: str, document_id: str, below: int, keep: int) -> None:
         """Those of generations below ``below``, but not of ``keep``."""

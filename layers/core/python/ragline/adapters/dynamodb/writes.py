@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ragline.adapters.dynamodb import items
 from ragline.domain.documents import Document, Reason, Status
 from ragline.domain.ledger import ChunkState, Failure
+from ragline.domain.tenants import HELD, NO_CAPS, Caps, Holdings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import PutTypeDef, TransactWriteItemTypeDef, UpdateTypeDef
@@ -132,6 +133,74 @@ def add_counts(
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": values,
         }
+    }
+
+
+def move_totals(
+    table: str, tenant: str, by: Holdings, caps: Caps = NO_CAPS
+) -> TransactWriteItemTypeDef:
+    """Move what a tenant holds, in the transaction that changes it.
+
+    With ``caps``, only if what grows stays within them: that is the condition.
+    """
+    moved = {name: change for name in HELD if (change := getattr(by, name))}
+    counted = {**moved, items.MOVES: 1}
+    values: Item = {f":{name}": {"N": str(change)} for name, change in counted.items()}
+    terms = []
+    for name, change in moved.items():
+        cap = getattr(caps, name)
+        if cap is not None and change > 0:
+            values[f":most_{name}"] = {"N": str(cap - change)}
+            fits = f"#{name} <= :most_{name}"
+            new = f"attribute_not_exists(#{name}) OR " if cap >= change else ""
+            terms.append(f"({new}{fits})")
+    update: UpdateTypeDef = {
+        "TableName": table,
+        "Key": items.key(items.tenant_pk(tenant), items.TOTALS),
+        "UpdateExpression": f"ADD {', '.join(f'#{name} :{name}' for name in counted)}",
+        "ExpressionAttributeNames": {f"#{name}": name for name in counted},
+        "ExpressionAttributeValues": values,
+    }
+    if terms:
+        update["ConditionExpression"] = " AND ".join(terms)
+    return {"Update": update}
+
+
+def set_caps(table: str, tenant: str, caps: Caps) -> UpdateTypeDef:
+    """Set each cap, or take it away; what else is kept in the item stays."""
+    capped = (*HELD, "cost")
+    names = {f"#{name}": name for name in capped}
+    given = {name: cap for name in capped if (cap := getattr(caps, name)) is not None}
+    clauses = [f"SET {', '.join(f'#{name} = :{name}' for name in given)}"] if given else []
+    if gone := [f"#{name}" for name in capped if name not in given]:
+        clauses.append(f"REMOVE {', '.join(gone)}")
+    update: UpdateTypeDef = {
+        "TableName": table,
+        "Key": items.key(items.tenant_pk(tenant), items.LIMITS),
+        "UpdateExpression": " ".join(clauses),
+        "ExpressionAttributeNames": names,
+    }
+    if given:
+        update["ExpressionAttributeValues"] = {
+            f":{name}": {"N": str(cap)} for name, cap in given.items()
+        }
+    return update
+
+
+def set_totals(table: str, tenant: str, holds: Holdings, moves: int) -> UpdateTypeDef:
+    """Set what a tenant holds, if it has moved so many times and no more."""
+    names = {f"#{name}": name for name in (*HELD, items.MOVES)}
+    values: Item = {f":{name}": {"N": str(getattr(holds, name))} for name in HELD}
+    values |= {":moves": {"N": str(moves)}, ":next": {"N": str(moves + 1)}}
+    sets = ", ".join(f"#{name} = :{name}" for name in HELD)
+    absent = " OR attribute_not_exists(#moves)" if not moves else ""
+    return {
+        "TableName": table,
+        "Key": items.key(items.tenant_pk(tenant), items.TOTALS),
+        "UpdateExpression": f"SET {sets}, #moves = :next",
+        "ConditionExpression": f"#moves = :moves{absent}",
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
     }
 
 

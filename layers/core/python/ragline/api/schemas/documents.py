@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from ragline.api.schemas.fields import Body, Metadata, Text
+from ragline.api.schemas.uploads import UploadTarget
 from ragline.domain.documents import Scalar, Status
 
 
@@ -26,18 +27,19 @@ class RegisterBody(Body):
     document_id: str = Field(
         "", description="Your own id, or none for a new one. A known id replaces its bytes."
     )
+    webhook: str = Field(
+        "",
+        max_length=128,
+        description="The id of a webhook that is told of this document, whatever collections it "
+        "was registered for. Bytes that are known already keep what they came with.",
+    )
     allow_duplicate: bool = Field(
         False, description="Take the bytes even if another document of the collection has them."
     )
-
-
-class UploadTarget(BaseModel):
-    """One PUT of exactly these bytes, with these headers. The URL is a secret while it lives."""
-
-    method: Literal["PUT"] = "PUT"
-    url: str
-    headers: dict[str, str]
-    expires_in: int = Field(description="Seconds.")
+    upload: Literal["auto", "put", "post", "multipart"] = Field(
+        "auto",
+        description="How the bytes will be brought. By itself one PUT, or in parts above 100 MB.",
+    )
 
 
 JobId = Annotated[str, Field(description="In this version the same as document_id.")]
@@ -109,6 +111,9 @@ class DocumentView(BaseModel):
         description="What to do about it, where we know; or that an older version still answers."
     )
     timings: dict[str, str] = Field(description="When each stage was reached.")
+    trace_id: str | None = Field(
+        default=None, description="Finds what every function logged of this version."
+    )
     created_at: str
     updated_at: str
 

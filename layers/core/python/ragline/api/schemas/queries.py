@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -10,12 +10,18 @@ from ragline.api.schemas.documents import Span
 from ragline.api.schemas.fields import Body, Metadata, Text
 from ragline.domain.documents import Scalar
 
+LAST_PAGE = 1_000_000
+"""More than any document may have, and a number that every index can compare."""
+
+DocumentId = Annotated[str, Field(min_length=1, max_length=128)]
+"""No id is longer. What looks like none is no error: no document has it, so nothing is found."""
+
 
 class Pages(Body):
     """Pages from 1, both ends included; either may be left out."""
 
-    first: int | None = Field(None, alias="from", ge=1)
-    last: int | None = Field(None, alias="to", ge=1)
+    first: int | None = Field(None, alias="from", ge=1, le=LAST_PAGE)
+    last: int | None = Field(None, alias="to", ge=1, le=LAST_PAGE)
 
     @model_validator(mode="after")
     def _in_order(self) -> Pages:
@@ -27,8 +33,13 @@ class Pages(Body):
 class Filters(Body):
     """Every condition given must hold."""
 
-    document_id: str = ""
-    document_ids: list[str] = Field(default_factory=list, max_length=100)
+    document_id: DocumentId | None = None
+    document_ids: list[DocumentId] | None = Field(
+        None,
+        max_length=100,
+        description="Only these. An empty list is none of them, so nothing is found; leave it out "
+        "to search all.",
+    )
     metadata: Metadata = Field(default_factory=dict, description="Equal in value and type.")
     page: Pages = Field(default_factory=Pages)
 

@@ -1,0 +1,1 @@
+"""JSON Web Tokens of an OpenID Connect issuer: Cognito, or any other."""
