@@ -49,7 +49,7 @@ check: .venv/dev ## Format, lint, types, template, locked requirements
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/cfn-lint template.yaml infra/*.yaml
 	$(SAM) validate --lint
 
 test: .venv/dev model ## Unit, integration, contract and end-to-end tests
@@ -63,12 +63,13 @@ audit: .venv/dev ## Known vulnerabilities of the locked requirements; fails if t
 
 sbom: | $(UV) ## What each function is made of, as CycloneDX, in build/sbom
 	@mkdir -p build/sbom
-	@for f in $(FUNCTIONS); do $(SBOM) requirements functions/$$f/requirements.txt --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom/$$f.cdx.json 2>/dev/null || exit; done
+	@for f in $(patsubst functions/%/requirements.txt,%,$(wildcard functions/*/requirements.txt)); do $(SBOM) requirements functions/$$f/requirements.txt --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom/$$f.cdx.json 2>/dev/null || exit; done
 	@$(SBOM) requirements requirements.txt --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom/ragline.cdx.json 2>/dev/null
 	@ls build/sbom
 
 chaos: .venv/dev model ## Kill, replay, reorder and throttle for some minutes; see docs/ledger.md
 	RAGLINE_LIVES=3000 $(BIN)/python -m pytest -q tests/unit/test_interleavings.py
+	$(BIN)/python -m pytest -q -m long tests/e2e/test_chaos.py
 	$(BIN)/python -m tests.faults --share 0.08 --storms 3
 	$(BIN)/python -m tests.chaos
 

@@ -189,8 +189,12 @@ class RuntimeApi:
                 self.end_headers()
                 api.answered.set()
 
-            def find_nothing(self) -> None:  # stands in for DynamoDB, whose table is empty
-                answer = b'{"Items": [], "Count": 0, "ScannedCount": 0}'
+            def find_nothing(self) -> None:
+                """Stands in for DynamoDB, whose table is empty, and SQS, whose queues are."""
+                counts = ("", "Delayed", "NotVisible")
+                messages = {f"ApproximateNumberOfMessages{which}": "0" for which in counts}
+                found = {"Items": [], "Count": 0, "ScannedCount": 0, "Attributes": messages}
+                answer = json.dumps(found).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/x-amz-json-1.0")
                 self.send_header("Content-Length", str(len(answer)))

@@ -54,7 +54,8 @@ def _embed(parts: Sequence[PartReady], deadline: float) -> Mapping[int, Exceptio
     documents = sorted({part.document_id for part in parts})
     for part in parts:
         meter().works_for(part.tenant, part.count)
-    meter().count("chunks", chunks)
+    done = (part.count for position, part in enumerate(parts) if position not in failed)
+    meter().count("chunks", sum(done))
     measure(CHUNKS_RECEIVED, chunks)
     measure(CHUNKS_REUSED, live.reused - reused)
     measure(EMBED_BATCH, embedder.texts)

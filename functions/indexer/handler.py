@@ -17,7 +17,7 @@ from ragline.domain.messages import IndexOp, Optimize, Upsert, read_index_op
 from ragline.meter import meter
 from ragline.metrics import INDEX_OPS, ROWS_COMPARED, ROWS_MISSING, ROWS_SURPLUS
 from ragline.settings import settings
-from ragline.telemetry import logger, measure, observed
+from ragline.telemetry import logger, measure, measure_any, observed
 from ragline.usecases.drift import compare
 from ragline.usecases.index import apply_ops
 
@@ -71,7 +71,7 @@ def _compare(partition: Partition, done: Sequence[IndexOp]) -> None:
         logger.warning("not compared", partition=str(partition), exc_info=error)
         return
     measure(ROWS_COMPARED, drift.compared)
-    measure(ROWS_MISSING, drift.missing)
-    measure(ROWS_SURPLUS, drift.surplus)
+    measure_any(ROWS_MISSING, drift.missing)
+    measure_any(ROWS_SURPLUS, drift.surplus)
     tell = logger.error if drift.missing or drift.surplus else logger.info
     tell("compared", partition=str(partition), documents=sorted(asked), drift=asdict(drift))

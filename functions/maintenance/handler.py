@@ -13,7 +13,7 @@ from ragline import wiring
 from ragline.domain.times import utc_now
 from ragline.metrics import BACKLOG, VERDICTS
 from ragline.settings import settings
-from ragline.telemetry import logger, measure, observed
+from ragline.telemetry import logger, measure_any, observed_at_rest
 from ragline.usecases.drift import order_comparison
 from ragline.usecases.reconcile import Verdict, reconcile
 from ragline.usecases.tidy import tidy
@@ -25,7 +25,7 @@ EVERY_MINUTES = 5
 """As the template's schedule says."""
 
 
-@observed
+@observed_at_rest
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1_000 - MARGIN_SECONDS
     now = utc_now()
@@ -38,10 +38,10 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     )
     verdicts = {verdict.value: found[verdict] for verdict in Verdict}
     for verdict, documents in verdicts.items():
-        measure(VERDICTS[verdict], documents)
+        measure_any(VERDICTS[verdict], documents)
     backlog = asdict(wiring.queues().backlog())
     for queue, messages in backlog.items():
-        measure(BACKLOG[queue], messages)
+        measure_any(BACKLOG[queue], messages)
     here = settings().index_store == "lancedb"  # else there is nothing in the bucket to tidy
     objects, queues = wiring.objects(), wiring.queues()
     untidy = tidy(objects=objects, queues=queues, now=now, deadline=deadline) if here else []

@@ -88,7 +88,7 @@ def started(folder: Path, *, duplicates: float = 0.0) -> Iterator[Chaos]:
 def copied(project: Path, faults: Path, duplicates: float) -> None:
     """The project as it is deployed, with a worker that can be told to fail."""
     hide = shutil.ignore_patterns("__pycache__")
-    for part in ("functions", "layers"):
+    for part in ("functions", "layers", "infra"):
         shutil.copytree(ROOT / part, project / part, ignore=hide)
     shutil.copy(worker.__file__, project / "layers/core/python/ragline_chaos.py")
     for handler in (project / "functions").glob("*/handler.py"):

@@ -96,6 +96,7 @@ def test_a_tenant_at_rest_is_deleted_whole_and_others_are_untouched(world: World
     world.pipeline.drop(TEXT, "one")
     world.pipeline.run()
     letter = b'{"body": "{\\"tenant\\": \\"default\\", \\"document_id\\": \\"one\\"}"}'
+    world.pipeline.objects.start_parts("uploads/default/handbook/two/doc.md", "text/markdown")
     world.pipeline.objects.put("dead-letters/chunks/1.json", letter)
     world.pipeline.objects.put("dead-letters/chunks/2.json", letter.replace(b"default", b"else"))
     there = left(TENANT, world.places)
@@ -169,3 +170,16 @@ def test_an_unfinished_deletion_goes_on_where_it_stopped(world: World) -> None:
     assert delete_documents(TENANT, world.places) == 1
     world.finish()
     assert nothing(left(TENANT, world.places))
+
+
+def test_parts_of_uploads_that_were_never_completed_go_too(world: World) -> None:
+    """Also those that no document tells of."""
+    objects = world.pipeline.objects
+    for key in ("uploads/default/handbook/one/a.md", f"uploads/{OTHER}/two/a.md"):
+        objects.start_parts(key, "text/markdown")
+    assert left(TENANT, world.places)["open uploads"] == 1
+    close(TENANT, world.places)
+    delete_documents(TENANT, world.places)
+    world.finish()
+    assert nothing(left(TENANT, world.places)), left(TENANT, world.places)
+    assert left(OTHER.tenant, world.places)["open uploads"] == 1

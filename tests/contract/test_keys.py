@@ -74,6 +74,15 @@ def test_a_key_is_revoked_once(keys: Keys) -> None:
     assert list(keys.of("acme")) == [revoked]
 
 
+def test_a_key_that_is_dropped_is_known_no_more(keys: Keys) -> None:
+    keys.add(record())
+    keys.add(record(2))
+    for _ in range(2):
+        keys.drop(record().digest)
+    assert keys.find(record().digest) is None
+    assert list(keys.of("acme")) == [record(2)]
+
+
 def test_a_key_that_is_not_there_is_not_made_by_revoking_it(keys: Keys) -> None:
     assert keys.revoke(record().digest, "2026-02-01T00:00:00.000Z") is None
     assert keys.find(record().digest) is None

@@ -799,3 +799,16 @@ def test_a_document_ends_by_what_the_caller_knows_only_if_it_is_so(ledger: Ledge
     ended = ledger.settle("acme", "d1", 1, known=all_done)  # one of them failed instead
     assert ended is not None and (ended.status, ended.reason) == (Status.PARTIAL, WORSE)
     assert ledger.settle("acme", "d1", 1, known=all_done) is None
+
+
+def test_what_was_known_refuses_nothing_that_has_become_possible_since(ledger: Ledger) -> None:
+    begun(ledger)
+    ledger.delete("acme", "d1")
+    deleted = known(ledger, new())
+    assert ledger.begin(new(), "02", "p1", known=deleted) is None
+    ledger.create(new())
+    again = ledger.begin(new(), "02", "p1", known=deleted)
+    assert again == known(ledger, new())
+    assert again is not None and again.status is Status.SPLITTING
+    ledger.delete("acme", "d1")
+    assert ledger.begin(new(), "02", "p1", known=again) is None, "deleted since it was known"

@@ -103,3 +103,12 @@ def test_a_cap_on_cost_is_kept_beside_the_others(stack: Stack) -> None:
     assert stack.ledger.tenant("acme").caps == Caps(documents=5, cost=2.5)
     stack.ledger.cap("acme", Caps(documents=5))
     assert stack.ledger.tenant("acme").caps == Caps(documents=5)
+
+
+def test_a_ledger_in_which_only_use_was_counted_is_empty(stack: Stack) -> None:
+    assert stack.records.empty()
+    stack.book.add("", "2026-11", "maintenance", {"invocations": 1})
+    stack.book.add("default", "2026-11", "api", {"invocations": 1})
+    assert stack.records.empty()
+    stack.bring("acme")
+    assert not stack.records.empty()

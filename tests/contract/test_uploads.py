@@ -13,11 +13,12 @@ import boto3
 import pytest
 import requests
 from botocore.config import Config
+from botocore.stub import Stubber
 
 from ragline.adapters.memory import MemoryObjects
 from ragline.adapters.s3_objects import S3Objects
-from ragline.domain.errors import SetupError
-from ragline.ports import Objects
+from ragline.domain.errors import SetupError, WriteConflict
+from ragline.ports import Objects, StoredPart
 from tests.contract import aws
 
 pytestmark = pytest.mark.disable_socket
@@ -84,7 +85,7 @@ def test_parts_that_arrived_are_told_in_their_order_and_joined_to_one_object(
     assert there
     assert [(one.number, one.size) for one in there] == [(1, FIVE), (2, 8)]
     assert objects.get(KEY) is None
-    objects.join_parts(KEY, upload_id, there)
+    assert objects.join_parts(KEY, upload_id, there)
     assert objects.get(KEY) == b"x" * FIVE + b"the rest"
     assert objects.parts(KEY, upload_id) is None
 
@@ -111,6 +112,16 @@ def test_an_upload_that_is_given_up_is_gone_with_its_parts(objects: Objects, put
 
 def test_an_upload_that_was_never_opened_is_none(objects: Objects) -> None:
     assert objects.parts(KEY, "never-heard-of") is None
+
+
+def test_uploads_that_are_open_are_told_by_where_they_go(objects: Objects, put: Put) -> None:
+    mine = objects.start_parts(KEY, "application/pdf")
+    other = KEY.replace("acme", "acme-2")
+    theirs = objects.start_parts(other, "application/pdf")
+    assert list(objects.open_uploads("uploads/acme/")) == [(KEY, mine)]
+    objects.drop_parts(KEY, mine)
+    assert list(objects.open_uploads("uploads/acme/")) == []
+    assert list(objects.open_uploads("uploads/")) == [(other, theirs)]
 
 
 # On S3
@@ -157,6 +168,23 @@ def test_a_presigned_form_has_a_condition_for_its_length_and_for_every_field(s3:
     }
     assert fields["Content-Type"] == "application/pdf"
     assert "X-Amz" not in url
+
+
+def test_an_upload_that_ended_since_its_parts_were_listed_is_not_joined(s3: Any) -> None:
+    objects, part = S3Objects(BUCKET, client=s3), StoredPart(1, 3, '"etag"')
+    with Stubber(s3) as stubbed:  # moto answers neither this nor what follows
+        stubbed.add_client_error("complete_multipart_upload", "NoSuchUpload", http_status_code=404)
+        assert not objects.join_parts(KEY, "upload", [part])
+
+
+def test_a_part_that_was_sent_again_since_they_were_listed_is_a_matter_of_trying_again(
+    s3: Any,
+) -> None:
+    objects, part = S3Objects(BUCKET, client=s3), StoredPart(1, 3, '"etag"')
+    with Stubber(s3) as stubbed:
+        stubbed.add_client_error("complete_multipart_upload", "InvalidPart", http_status_code=400)
+        with pytest.raises(WriteConflict):
+            objects.join_parts(KEY, "upload", [part])
 
 
 def test_a_form_without_a_checksum_asks_for_none(s3: Any) -> None:

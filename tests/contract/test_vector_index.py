@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -876,6 +877,30 @@ def test_tables_not_used_for_long_are_closed_and_opened_again(
         assert seen(lance, ALL, partition) == {"doc"}
         [passage] = lance.passages(partition, lance.dense(partition, X, 1, ALL)).values()
         assert passage.chunk.text == "a quick brown fox"
+
+
+def test_threads_that_use_tables_at_once_do_not_get_in_each_others_way(
+    lance: LanceIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lance_tables, "MAX_OPEN", 4)
+    partitions = [Partition(f"t{n}", "c") for n in range(8)]
+    tables = lance._tables
+
+    def use(start: int) -> None:
+        for n in range(1_000):
+            partition = partitions[(start + n) % len(partitions)]
+            handle = tables._handles.setdefault(partition, lance_tables.Handle(None, 8))
+            tables._used(tables._handles, partition, handle)
+
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(use, range(8)))
+    finally:
+        sys.setswitchinterval(usual)
+    tables._used(tables._handles, ACME, lance_tables.Handle(None, 8))
+    assert len(tables._handles) == len(tables._last_read) == 4
 
 
 def test_a_table_that_is_being_folded_is_not_closed(

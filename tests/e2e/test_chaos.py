@@ -23,7 +23,7 @@ from tests.chaos.run import DUPLICATES, Size, play
 from tests.chaos.worker import BEFORE, HANG, Fault
 from tests.e2e.stack import until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 POINTS = {
     "the splitter announced its parts": Fault("splitter", "SendMessageBatch"),

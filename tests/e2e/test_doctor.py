@@ -134,6 +134,7 @@ def test_bytes_that_the_ledger_has_forgotten_are_taken_in_again(
         ("orphan_upload", upload),
         ("orphan_objects", forgotten),
         ("extra_rows", forgotten),
+        ("miscounted_tenant", "default"),
     }
     assert stack.query("fay", COLLECTION, mode="bm25")["hits"] == []
     assert ragline("doctor", "--repair")["healthy"]

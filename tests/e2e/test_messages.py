@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.stack import EVENTS, NAME, Stack, texts, until
+from tests.e2e.stack import EVENTS, NAME, ROOT, Stack, texts, until
 
 pytestmark = pytest.mark.e2e
 
@@ -165,6 +165,8 @@ def test_a_late_dead_letter_is_on_record_but_does_not_undo_what_is_indexed(stack
         ("indexer", "indexer"),
         ("dead-letters", "dead_letters"),
         ("maintenance", "maintenance"),
+        ("notifier", "notifier"),
+        ("deliverer", "deliverer"),
     ],
 )
 def test_an_event_about_what_is_gone_is_no_error(
@@ -175,9 +177,23 @@ def test_an_event_about_what_is_gone_is_no_error(
 
 
 def test_every_recorded_event_is_tried() -> None:
-    functions = {"api", "splitter", "embedder", "indexer", "dead_letters", "maintenance"}
-    tried = {*functions, "splitter_pages"}
-    assert {path.stem for path in EVENTS.glob("*.json")} == tried
+    functions = {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")}
+    assert {path.stem for path in EVENTS.glob("*.json")} == {*functions, "splitter_pages"}
+
+
+def test_the_authoriser_refuses_the_key_of_its_recorded_event(stack: Stack) -> None:
+    event = json.loads((EVENTS / "authorizer.json").read_text())
+    answer = stack.functions.invoke(
+        FunctionName=f"{NAME}-authorizer", Payload=json.dumps(event).encode()
+    )
+    assert answer["FunctionError"], "nobody has that key"
+
+
+def test_a_recorded_connection_is_taken_and_let_go(stack: Stack) -> None:
+    event = json.loads((EVENTS / "sockets.json").read_text())
+    assert stack.invoke("sockets", event) == {"statusCode": 200}
+    event["requestContext"]["routeKey"] = "$disconnect"
+    assert stack.invoke("sockets", event) == {"statusCode": 200}
 
 
 def test_the_api_answers_its_recorded_event(stack: Stack) -> None:

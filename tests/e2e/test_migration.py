@@ -11,7 +11,7 @@ from ragline.embedding.model import read_card
 from ragline.embedding.prepare import ensure
 from tests.e2e.stack import CommandLine, Stack, alone, deployed, texts
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 OLD, NEW = ensure("int8"), ensure("fp32")
 

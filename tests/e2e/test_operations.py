@@ -15,7 +15,7 @@ from ragline.embedding.prepare import ensure
 from ragline.local import deploy
 from tests.e2e.stack import NAME, ROOT, CommandLine, Stack, alone, texts, until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 PAGE = (ROOT / "docs/operating.md").read_text()
 
@@ -162,9 +162,11 @@ def test_a_tenant_is_deleted_and_nothing_of_it_is_found(stack: Stack, ragline: C
         return bool(found) and found["status"]["S"] == "indexed"
 
     until(indexed, "the file of another tenant to be indexed")
+    stack.s3.create_multipart_upload(Bucket=stack.bucket, Key="uploads/acme/library/big.pdf")
     look, really = documented("Delete a tenant")
     there = ragline(*look)
     assert (there["deleted"], there["left"]["index rows"]) == (False, 1)
+    assert there["left"]["open uploads"] == 1
 
     gone = ragline(*really)
     assert gone["gone"]["documents"] == 1

@@ -471,6 +471,8 @@ def deployed(
         get_backend("dynamodb")[_ACCOUNT][REGION].tables["ledger"].stream_shard = None
         watched = WatchedIndexes(indexes or MemoryIndexes(), faults)
         cloud = Cloud(faults, watched, Model(), urls, disorder=disorder)
+        if at_once > 1:  # nothing is side by side in batches of one message
+            cloud.most_per_batch = max(mapped.most for mapped in MAPPINGS)
         _wire(cloud, patch)
         settings.cache_clear()
         wiring.limits.cache_clear()

@@ -36,10 +36,10 @@ class Run:
 
 
 @cache
-def calls(scenario: str) -> tuple[Call, ...]:
+def calls(scenario: str, at_once: int = 1) -> tuple[Call, ...]:
     """The calls that the workers make when nothing goes wrong."""
     faults = Faults()
-    with world(faults) as one:
+    with world(faults, at_once=at_once) as one:
         SCENARIOS[scenario](one)
         one.rest()
         wrong = list(oracle.mended(one))

@@ -8,12 +8,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ragline import wiring
 from ragline.adapters.lance.index import LanceIndexes
 from ragline.domain.chunks import Filter, Row
+from ragline.usecases import embed, turns
 from tests.faults import oracle
 from tests.faults.injection import Call, Mode, applies
 from tests.faults.scenarios import SCENARIOS
@@ -37,14 +39,25 @@ def test_whatever_goes_wrong_in_a_storm_is_told_and_can_be_mended(scenario: str)
 
 
 @pytest.mark.parametrize("mode", ["kill_before", "kill_after", "lost_answer", "throttle"])
-def test_documents_that_are_embedded_side_by_side_come_right_as_well(mode: str) -> None:
+def test_documents_that_are_embedded_side_by_side_come_right_as_well(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together: list[int] = []
+
+    def each(work: Any, pieces: Any, *, at_once: int) -> Any:
+        together.append(min(len(pieces), at_once))
+        return turns.each(work, pieces, at_once=at_once)
+
+    monkeypatch.setattr(embed, "each", each)
     writes = [
         at
-        for at, call in enumerate(calls("upload_several"), start=1)
+        for at, call in enumerate(calls("upload_several", at_once=2), start=1)
         if applies(Mode(mode), call) and call.operation in {"PutObject", "TransactWriteItems"}
     ]
     run = Run("upload_several", mode, random.Random(mode).choice(writes[len(writes) // 2 :]))
+    together.clear()
     assert outcome(run, at_once=2) == []
+    assert max(together) == 2
     for storm in storms("upload_several", range(1)):
         assert outcome(storm, at_once=2) == []
 

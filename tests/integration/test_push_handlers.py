@@ -137,19 +137,6 @@ def test_what_a_service_failed_at_is_raised_so_that_the_stream_brings_it_again(
     assert not queued()
 
 
-def test_changes_that_the_stream_gave_up_are_told_of(
-    outside: Outside, caplog: pytest.LogCaptureFixture
-) -> None:
-    body = {
-        "requestContext": {"condition": "MaxRecordAgeExceeded"},
-        "DDBStreamBatchInfo": {"shardId": "shardId-1", "batchSize": 3},
-    }
-    record = event("deliverer")["Records"][0] | {"body": json.dumps(body)}
-    notifier.lambda_handler({"Records": [record]}, CONTEXT)
-    (line,) = [vars(one) for one in caplog.records if one.getMessage() == "changes lost"]
-    assert (line["levelname"], line["why"]) == ("ERROR", "MaxRecordAgeExceeded")
-
-
 # ── Deliverer ─────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -170,6 +170,24 @@ def test_a_tenant_has_a_hundred_keys_at_most_that_open_something() -> None:
     assert door.make()
 
 
+def test_of_keys_that_are_over_the_oldest_are_forgotten_and_open_nothing() -> None:
+    """Or a job that makes itself a key and revokes it would fill the list, and every listing."""
+    door = Door()
+    stays, first = door.make(), door.make()
+    usecase.revoke("acme", first.record.key_id, keys=door.keys, now=NOW)
+    for hours in range(1, usecase.MAX_ENDED + 2):
+        later = NOW + timedelta(hours=hours)
+        made = usecase.create("acme", Role.READER, "a job", keys=door.keys, now=later)
+        usecase.revoke("acme", made.record.key_id, keys=door.keys, now=later)
+    listed = [one.digest for one in usecase.listed("acme", keys=door.keys)]
+    assert len(listed) <= usecase.MAX_ENDED + 2
+    assert made.record.digest in listed
+    assert first.record.digest not in listed
+    with pytest.raises(Unauthorised):
+        door(first.key)
+    assert door(stays.key)
+
+
 def test_only_the_tenant_s_own_keys_are_revoked() -> None:
     door = Door()
     made = door.make()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ragline.domain.costs import ARCHITECTURE, GIGABYTE, RATES, Prices, bill, spent
@@ -21,6 +23,34 @@ def test_the_page_has_the_table_that_is_computed(name: str) -> None:
 
 def test_a_million_chunks_in_documents_of_a_hundred_cost_at_most_five_dollars() -> None:
     assert spent(cost_tables.ingest(100)) <= cost_tables.INGEST_GOAL
+
+
+def test_a_stack_without_alarms_and_dashboard_rests_for_at_most_five_dollars() -> None:
+    assert spent(cost_tables.idle("none")) <= cost_tables.IDLE_GOAL
+
+
+def test_the_columns_of_the_idle_table_are_the_values_of_the_parameter() -> None:
+    parameter = load(cost_tables.ROOT / "template.yaml")["Parameters"]["Observability"]
+    assert tuple(parameter["AllowedValues"]) == cost_tables.OBSERVABILITY
+    assert parameter["Default"] == cost_tables.OBSERVABILITY[0]
+
+
+def test_each_step_of_observability_costs_what_it_deploys() -> None:
+    full, alarms, none = (spent(cost_tables.idle(one)) for one in cost_tables.OBSERVABILITY)
+    rates = prices().rates
+    assert full - alarms == pytest.approx(rates["cloudwatch.dashboard_month"])
+    watched = cost_tables.alarm_metrics() * rates["cloudwatch.alarm_metric_month"]
+    assert alarms - none == pytest.approx(watched)
+
+
+def test_a_dashboard_of_many_metrics_is_not_taken_to_be_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = [line for line in cost_tables.idle() if "dashboards" in line.item]
+    assert cost_tables.dashboard_metrics() > cost_tables.DASHBOARD_METRICS
+    assert cost_tables.free(lines) == 0
+    monkeypatch.setattr(cost_tables, "DASHBOARD_METRICS", 1_000)
+    assert cost_tables.free(lines) == spent(lines)
 
 
 def test_the_memory_of_the_figures_is_the_templates() -> None:
@@ -55,6 +85,12 @@ def test_twice_the_load_costs_twice_as_much() -> None:
     twice = spent(ingest_lines(Size(20, 2_000), figures(), prices()))
     assert twice == pytest.approx(2 * once)
     assert once > 0
+
+
+def test_an_upload_is_a_put_besides_those_of_the_functions() -> None:
+    nothing = replace(figures(), documents={}, chunks={})
+    lines = {line.item: line.quantity for line in ingest_lines(Size(10, 0), nothing, prices())}
+    assert lines["s3_writes"] == 10
 
 
 def test_storage_is_by_the_upload_as_it_is() -> None:

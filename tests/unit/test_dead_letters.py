@@ -366,6 +366,16 @@ def test_a_letter_of_no_invocation_is_kept_and_consumed(body: str) -> None:
     assert pipeline.objects.get("dead-letters/invocations/m1.json")
 
 
+def test_why_a_letter_of_no_invocation_was_kept_quotes_nothing_of_it() -> None:
+    pipeline = Pipeline()
+    context = {"approximateInvokeCount": "secret words"}
+    told = {"requestPayload": {"Records": []}, "requestContext": context}
+    pipeline.letter("invocations", json.dumps(told))
+    kept = pipeline.objects.get("dead-letters/invocations/m1.json")
+    assert kept is not None
+    assert json.loads(kept)["reason"] == "not the record of a failed invocation: ValueError."
+
+
 def test_a_removal_of_rows_that_was_given_up_is_kept_in_sight_and_done_later() -> None:
     pipeline = Pipeline.timed()
     pipeline.drop(TEXT)

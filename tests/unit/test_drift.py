@@ -106,6 +106,14 @@ def test_what_ended_a_moment_ago_is_left_for_the_next_hour(world: World) -> None
     assert order(world, datetime.now(UTC)) == []
 
 
+@pytest.mark.parametrize(("hour", "asked"), [(0, 1), (1, 0), (23, 0)])
+def test_what_ended_long_ago_is_compared_once_a_day(world: World, hour: int, asked: int) -> None:
+    world.indexed("Text.")
+    next_day = (datetime.now(UTC) + timedelta(days=1)).replace(hour=hour, minute=0)
+    next_day += timedelta(days=1)
+    assert len(order(world, next_day)) == asked
+
+
 def test_a_bucket_without_index_files_is_asked_about_nothing(world: World) -> None:
     world.indexed("Text.")
     ports = {"ledger": world.ledger(), "objects": world.objects(), "queues": world.queues()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragline.adapters.memory import MemoryLedger, MemoryObjects
+from ragline.adapters.memory import MemoryLedger, MemoryObjects, MemoryQueues
 from ragline.domain.documents import Partition, Status
 from ragline.domain.errors import Conflict, InvalidRequest, LimitExceeded, NotFound
 from ragline.domain.ledger import Multipart, NewDocument
 from ragline.local.template import load
-from ragline.usecases import multipart
+from ragline.ports import StoredPart
+from ragline.usecases import documents, multipart
 from ragline.usecases.multipart import MAX_PARTS, PART_BYTES, UPLOAD_SECONDS, part_bytes
 from ragline.usecases.upload import (
     MULTIPART_OVER,
@@ -81,6 +82,23 @@ class World:
         assert document
         new = NewDocument(document.partition, document_id, "big.pdf", document.upload_key)
         assert self.ledger.begin(new, "1", "p1")
+
+
+class Hurried(MemoryObjects):
+    """The bucket, where another caller ends the upload as soon as its parts were looked at."""
+
+    def __init__(self, objects: MemoryObjects, *, gives_up: bool = False) -> None:
+        super().__init__()
+        self.__dict__.update(objects.__dict__)
+        self._gives_up = gives_up
+
+    def parts(self, key: str, upload_id: str) -> Sequence[StoredPart] | None:
+        there = super().parts(key, upload_id)
+        if there and self._gives_up:
+            self._open.pop(upload_id)
+        elif there:
+            super().join_parts(key, upload_id, there)
+        return there
 
 
 @pytest.fixture
@@ -187,6 +205,27 @@ def test_completing_twice_is_no_error(world: World) -> None:
         world.complete(document_id, upload.upload_id)
 
 
+def test_of_two_that_complete_at_once_both_are_told_that_it_is_done() -> None:
+    """As when a caller that got no answer asks again while the first request is still at it."""
+    world = World()
+    document_id, upload = world.opened()
+    world.send(document_id, upload, (1, 2, 3))
+    world.objects = Hurried(world.objects)
+    world.complete(document_id, upload.upload_id)
+    document = world.ledger.get("acme", document_id)
+    assert document
+    assert world.objects.get(document.upload_key) == DATA
+
+
+def test_an_upload_that_is_given_up_while_it_is_joined_is_not_there() -> None:
+    world = World()
+    document_id, upload = world.opened()
+    world.send(document_id, upload, (1, 2, 3))
+    world.objects = Hurried(world.objects, gives_up=True)
+    with pytest.raises(NotFound, match="no upload"):
+        world.complete(document_id, upload.upload_id)
+
+
 def test_once_the_file_has_come_its_upload_is_over(world: World) -> None:
     document_id, upload = world.opened()
     world.send(document_id, upload, (1, 2, 3))
@@ -215,6 +254,18 @@ def test_nothing_comes_of_an_upload_whose_document_was_deleted(world: World) -> 
     world.ledger.delete("acme", document_id)
     with pytest.raises(NotFound):
         world.complete(document_id, upload.upload_id)
+
+
+def test_a_document_that_is_deleted_leaves_no_parts_behind(world: World) -> None:
+    document_id, upload = world.opened()
+    world.send(document_id, upload, [1])
+    document = world.ledger.get("acme", document_id)
+    assert document
+    for _ in range(2):
+        documents.delete(
+            "acme", document_id, ledger=world.ledger, objects=world.objects, queues=MemoryQueues()
+        )
+        assert world.objects.parts(document.upload_key, upload.upload_id) is None
 
 
 def test_parts_that_there_are_not_and_checksums_that_are_none_are_refused(world: World) -> None:

@@ -234,5 +234,12 @@ def test_a_record_that_cannot_be_read_says_so(broken: dict[str, Any]) -> None:
         read_change(broken)
 
 
+def test_what_is_said_of_a_record_that_cannot_be_read_quotes_nothing_of_it() -> None:
+    new = record(document(), None)["dynamodb"]["NewImage"] | {"status": {"S": "secret words"}}
+    with pytest.raises(MalformedMessage) as told:
+        read_change({"eventID": "e-1", "dynamodb": {"NewImage": new}})
+    assert str(told.value) == "stream record not understood: ValueError in event e-1."
+
+
 def test_records_of_other_items_are_passed_over() -> None:
     assert read_change({"dynamodb": {"NewImage": {"PK": {"S": "x"}, "SK": {"S": "META"}}}}) is None

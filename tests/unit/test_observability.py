@@ -43,6 +43,7 @@ AWS_METRICS = {
         "ApproximateAgeOfOldestMessage",
         "ApproximateNumberOfMessagesVisible",
         "NumberOfMessagesDeleted",
+        "NumberOfMessagesReceived",
     },
     "AWS/ApiGateway": {"Count", "4XXError", "5XXError"},
     "AWS/DynamoDB": {"ReadThrottleEvents", "WriteThrottleEvents"},
@@ -236,7 +237,37 @@ def test_the_crash_of_any_function_is_watched() -> None:
         for metric in watched(alarm)
         if metric["MetricName"] == "Errors"
     }
-    assert crashes == deployed
+    answering = {"ragline-api", "ragline-authorizer"}  # a crash of these is a 5xx of the gateway
+    assert crashes == deployed - answering
+    assert "5XXError" in {metric["MetricName"] for metric in watched(ALARMS["ApiErrors"])}
+
+
+def test_every_dead_letter_queue_is_watched_and_is_on_the_dashboard() -> None:
+    templates = [template.load(path) for path in (ROOT / "template.yaml", ROOT / "infra/push.yaml")]
+    dead = {name for one in templates for name in one["Resources"] if name.startswith("Dead")}
+    dead -= {"DeadLetters", "DeadLettersLogs"}  # who reads them
+    depth = "ApproximateNumberOfMessagesVisible"
+    alarms = [metric for alarm in ALARMS.values() for metric in watched(alarm)]
+    names = {m["Dimensions"][0]["Value"] for m in alarms if m["MetricName"] == depth}
+    assert dead <= names
+    shown_too = {
+        one[3]
+        for widget in DASHBOARD["widgets"]
+        for one in widget["properties"]["metrics"]
+        if one[1:2] == [depth]
+    }
+    assert dead <= shown_too
+
+
+def test_the_root_gives_the_leaf_every_name_that_it_asks_for() -> None:
+    included = template.load(ROOT / "template.yaml")["Resources"]["Watch"]["Properties"]
+    given, declared = set(included["Parameters"]), LEAF["Parameters"]
+    assert {name for name, one in declared.items() if "Default" not in one} <= given
+    assert given <= set(declared)
+    pushed = set(template.load(ROOT / "infra/push.yaml")["Outputs"])
+    for value in included["Parameters"].values():
+        part, _, output = ".".join(value.get("Fn::GetAtt", [""])).partition(".Outputs.")
+        assert part != "Push" or output in pushed
 
 
 MINUTE, FIVE, HOUR = 60, 300, 3_600
@@ -336,10 +367,11 @@ def of(metric: Metric, *values: float) -> list[Callable[[], None]]:
 
 
 OLD, DEEP = 4_000.0, 90_000.0
-AGE, LEFT, TAKEN = (
+AGE, LEFT, TAKEN, RECEIVED = (
     "ApproximateAgeOfOldestMessage",
     "ApproximateNumberOfMessagesVisible",
     "NumberOfMessagesDeleted",
+    "NumberOfMessagesReceived",
 )
 
 
@@ -351,6 +383,11 @@ def standing(queue: str) -> Drive:
     return sqs(queue, **{AGE: OLD, LEFT: 1, TAKEN: 0})
 
 
+def deliveries_given_up(count: int, *, when: Callable[[int], bool] = lambda at: True) -> Drive:
+    tell = told(*of(catalogue.DELIVERIES["given_up"], count))
+    return lambda metrics, at: tell(metrics, at) if when(at) else None
+
+
 SCENARIOS: dict[str, tuple[list[Drive], list[Drive]]] = {
     "DeadLettersArrived": (
         [told(*of(catalogue.MESSAGES_RETURNED, 3))],
@@ -358,23 +395,24 @@ SCENARIOS: dict[str, tuple[list[Drive], list[Drive]]] = {
     ),
     "DeadLettersUnread": (
         [sqs("DeadPages", **{LEFT: 0})],
-        [sqs("DeadIndexOps", **{LEFT: 1})],
+        [sqs("DeadDeliveries", **{LEFT: 1})],
     ),
     "PagesQueueStuck": ([moving("PagesQueue")], [standing("PagesQueue")]),
     "ChunksQueueStuck": ([moving("ChunksQueue")], [standing("ChunksQueue")]),
     "IndexOpsQueueStuck": ([moving("IndexOpsQueue")], [standing("IndexOpsQueue")]),
     "ApiErrors": ([gateway(100, 5)], [gateway(100, 6)]),
     "FunctionErrors": (
-        [lambda_("Errors", "splitter", 1, 1), lambda_("Errors", "api", 0, 1, 1)],
-        [lambda_("Errors", "splitter", 1, 1, 1), lambda_("Errors", "indexer", 1, 1)],
+        [lambda_("Errors", "splitter", 1, 1), lambda_("Errors", "notifier", 0, 1, 1)],
+        [lambda_("Errors", "splitter", 1, 1, 1), lambda_("Errors", "sockets", 1, 1)],
     ),
-    "SideFunctionErrors": (
-        [lambda_("Errors", "authorizer", 1, 1, 0)],
-        [lambda_("Errors", "authorizer", 1, 1, 1), lambda_("Errors", "sockets", 1, 1)],
+    "ChangesLost": ([sqs("DeadChanges", **{LEFT: 0})], [sqs("DeadChanges", **{LEFT: 1})]),
+    "DeliveriesQueueStuck": (
+        [sqs("DeliveriesQueue", **{AGE: 20_000, LEFT: 0, RECEIVED: 0})],  # until the next attempts
+        [sqs("DeliveriesQueue", **{AGE: 20, LEFT: 3, RECEIVED: 0})],
     ),
-    "ChangesLost": (
-        [told(*of(catalogue.CHANGES_REFUSED, 1))],
-        [told(*of(catalogue.CHANGES_LOST, 1))],
+    "DeliveriesGivenUp": (  # every five minutes: 10 and 20 within an hour
+        [deliveries_given_up(1, when=lambda at: at % HOUR < 10 * FIVE)],
+        [deliveries_given_up(1), deliveries_given_up(1)],
     ),
     "DocumentsFailing": (
         [told(*ended(Status.FAILED, 3), *ended(Status.INDEXED, 12))],
@@ -389,15 +427,13 @@ SCENARIOS: dict[str, tuple[list[Drive], list[Drive]]] = {
         [told(*of(catalogue.QUERY_STAGES["total"], *[90.0] * 9, 9_000))],
     ),
     "Throttles": (
-        [lambda_("Throttles", "api", 0, 1), table(ReadThrottleEvents=9)],
-        [lambda_("Throttles", "api", 0, 1), table(WriteThrottleEvents=10)],
+        [lambda_("Throttles", "embedder", 0, 1), table(ReadThrottleEvents=9)],
+        [lambda_("Throttles", "embedder", 0, 1), table(WriteThrottleEvents=10)],
     ),
     "IndexerLag": ([sqs("IndexOpsQueue", **{AGE: 899.0})], [sqs("IndexOpsQueue", **{AGE: 901.0})]),
     "IndexDrift": (
-        [told(*of(catalogue.ROWS_COMPARED, 900), *of(catalogue.ROWS_MISSING, 0),
-              *of(catalogue.ROWS_SURPLUS, 0))],
-        [told(*of(catalogue.ROWS_COMPARED, 900), *of(catalogue.ROWS_MISSING, 1),
-              *of(catalogue.ROWS_SURPLUS, 0))],
+        [told(*of(catalogue.ROWS_COMPARED, 900))],
+        [told(*of(catalogue.ROWS_COMPARED, 900), *of(catalogue.ROWS_MISSING, 1))],
     ),
     "MaintenanceSilent": (
         [lambda_("Invocations", "maintenance", 1)],
@@ -444,6 +480,33 @@ def test_a_queue_is_stuck_when_it_is_old_and_not_draining_however_deep(
         )
         drive(metrics, at)
     assert state(ALARMS[f"{queue}QueueStuck"], metrics, END) == expected
+
+
+@pytest.mark.parametrize(
+    ("waiting", "taken", "expected"),
+    [(0.0, 0.0, OK), (0.0, 5.0, OK), (DEEP, 5.0, OK), (3.0, 0.0, ALARM)],
+)
+def test_deliveries_are_stuck_when_they_are_to_be_seen_and_nobody_takes_any(
+    waiting: float, taken: float, expected: str
+) -> None:
+    """Those to be tried again are old and hidden, and those that fail are never deleted."""
+    metrics = Metrics()
+    for at in range(START, END, MINUTE):
+        sqs("DeliveriesQueue", **{AGE: OLD, LEFT: waiting, RECEIVED: taken})(metrics, at)
+    assert state(ALARMS["DeliveriesQueueStuck"], metrics, END) == expected
+
+
+def test_a_surplus_without_anything_missing_is_drift_too() -> None:
+    metrics = Metrics()
+    told(*of(catalogue.ROWS_SURPLUS, 1))(metrics, END - HOUR)
+    assert state(ALARMS["IndexDrift"], metrics, END) == ALARM
+
+
+def test_two_documents_that_fail_of_two_are_too_few_to_tell() -> None:
+    metrics = Metrics()
+    for at in (END - 2_700, END - 1_800, END - 900):
+        told(*ended(Status.FAILED, 2))(metrics, at)
+    assert state(ALARMS["DocumentsFailing"], metrics, END) == OK
 
 
 def test_one_bad_moment_is_no_alarm_where_several_are_asked_for() -> None:
@@ -505,6 +568,11 @@ def test_chunks_are_counted_by_how_far_they_came() -> None:
 def test_a_status_on_the_way_is_no_end() -> None:
     found = values(sent(lambda: LedgerWatch().moved(document(Status.PROCESSING))))
     assert set(found) <= {"Busy", "ColdStart"}
+
+
+def test_metrics_can_be_switched_off_altogether(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+    assert not sent(*ended(Status.FAILED), *of(catalogue.REQUESTS, 1))
 
 
 def test_every_metric_has_the_dimensions_that_dashboards_ask_for() -> None:

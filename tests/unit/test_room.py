@@ -11,6 +11,7 @@ import pytest
 from ragline.adapters.memory import MemoryLedger, MemoryObjects
 from ragline.domain.documents import Document, Partition, Status
 from ragline.domain.errors import QuotaExceeded
+from ragline.domain.ledger import NewDocument
 from ragline.domain.tenants import Caps, Holdings, Tenant
 from ragline.usecases.room import check_chunks
 from ragline.usecases.split import Outcome
@@ -130,6 +131,45 @@ def test_a_dropped_file_too_many_bytes_for_its_tenant_fails() -> None:
     late = drop_unannounced(capped(bytes=5), "a.md")
     assert late.reason
     assert "max_bytes, 5" in late.reason.message
+
+
+def bring(pipeline: Pipeline, text: str, registered: int, sequencer: str = "1") -> Document:
+    """Bytes of a document that was registered with another size."""
+    key = f"uploads/{HANDBOOK}/doc/doc.md"
+    pipeline.ledger.create(NewDocument(HANDBOOK, "doc", "doc.md", key, size=registered))
+    pipeline.objects.put(key, text.encode())
+    pipeline.split(key, sequencer)
+    pipeline.run()
+    return pipeline.document()
+
+
+def test_more_bytes_than_were_registered_need_room_of_their_own_however_often_tried() -> None:
+    """Whoever registers a small file and then, under the same id or by the same checksum, a big
+    one is given a URL for it, and the room of the small one."""
+    pipeline = capped(bytes=len(TEXT) - 1)
+    failed = bring(pipeline, TEXT, registered=1)
+    assert failed.status is Status.FAILED
+    assert failed.reason
+    assert failed.reason.code == "quota_exceeded"
+    pipeline.retry()
+    pipeline.run()
+    assert pipeline.document().status is Status.FAILED
+    pipeline.ledger.cap("default", Caps(bytes=len(TEXT)))
+    pipeline.retry()
+    pipeline.run()
+    assert pipeline.document().status is Status.INDEXED
+
+
+def test_a_new_version_that_grew_past_the_cap_fails_and_the_old_one_answers() -> None:
+    pipeline = capped(bytes=len(TEXT))
+    assert bring(pipeline, TEXT, registered=len(TEXT)).status is Status.INDEXED
+    grown = bring(pipeline, f"{TEXT} More.", registered=len(TEXT), sequencer="2")
+    assert (grown.status, grown.live_generation) == (Status.FAILED, 1)
+
+
+def test_what_was_registered_has_its_room_though_the_cap_was_lowered_since() -> None:
+    pipeline = capped(bytes=1)
+    assert bring(pipeline, TEXT, registered=len(TEXT)).status is Status.INDEXED
 
 
 def test_a_document_whose_chunks_have_no_room_fails_before_anything_is_embedded() -> None:

@@ -9,7 +9,9 @@ import socket
 import time
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from ragline.domain.errors import SetupError
 from ragline.local import aws, cloud, installed, process
@@ -127,3 +129,32 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SetupError, match="cannot be written"):
         cloud.start(tmp_path / "file", say=print)
+
+
+def test_with_policies_enforced_a_user_may_do_only_what_its_policy_allows(
+    tmp_path: Path, port: int
+) -> None:
+    try:
+        local = cloud.start(tmp_path, port=port, enforce=True, say=print)
+        with pytest.raises(SetupError, match="policies enforced"):
+            cloud.start(tmp_path, port=port, say=print)
+        put(local)
+        iam = aws.session().client("iam", endpoint_url=local.endpoint_url, config=aws.config())
+        iam.create_user(UserName="reader")
+        allowed = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::things/*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+        iam.put_user_policy(UserName="reader", PolicyName="reads", PolicyDocument=document)
+        key = iam.create_access_key(UserName="reader")["AccessKey"]
+        reader = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=aws.REGION)
+        s3 = reader.client("s3", endpoint_url=local.endpoint_url, config=aws.config())
+        assert s3.get_object(Bucket="things", Key="one")["Body"].read() == b"1"
+        with pytest.raises(ClientError, match="AccessDenied"):
+            s3.put_object(Bucket="things", Key="two", Body=b"2")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            s3.get_object(Bucket="things", Key="absent")  # a 404 only for who may list
+        decisions = [json.loads(line) for line in local.decisions.read_text().splitlines()]
+        told = [(one["action"], one["allowed"]) for one in decisions if one["role"] == "reader"]
+        assert ("s3:GetObject", True) in told and ("s3:PutObject", False) in told
+        assert ("s3:ListBucket", False) in told
+    finally:
+        cloud.stop(tmp_path, print)

@@ -29,6 +29,9 @@ class Records:
         self.lines += new
         return len(new)
 
+    def empty(self) -> bool:
+        return not self.lines
+
     def documents(self, tenant: str) -> Iterator[str]:
         raise NotImplementedError
 
@@ -60,6 +63,18 @@ def test_what_was_backed_up_comes_back(tmp_path: Path, saved: list[str]) -> None
     empty = Records()
     assert asked(empty, tmp_path, "restore", "saved")["records"] == 5
     assert empty.lines == saved
+
+
+def test_nobody_else_can_look_into_the_folder_of_a_backup(tmp_path: Path, saved: list[str]) -> None:
+    assert (tmp_path / "saved").stat().st_mode & 0o077 == 0
+
+
+def test_a_name_with_a_line_separator_of_unicode_is_one_record_still(tmp_path: Path) -> None:
+    lines = [json.dumps({"PK": f"a{mark}b"}, ensure_ascii=False) for mark in "\u2028\x85\u2029"]
+    asked(Records(lines), tmp_path, "backup", "saved")
+    empty = Records()
+    asked(empty, tmp_path, "restore", "saved")
+    assert empty.lines == lines
 
 
 def test_a_ledger_that_holds_something_is_only_written_over_when_told(

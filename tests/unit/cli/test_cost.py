@@ -13,6 +13,8 @@ from typer.testing import Result
 from ragline.adapters.memory import MemoryLedger
 from ragline.adapters.memory_usage import MemoryUsageBook
 from ragline.cli.stack_ports import StackPorts
+from ragline.domain.documents import Partition
+from ragline.domain.ledger import ChunkState, NewDocument
 from ragline.domain.tenants import Caps
 from ragline.domain.times import utc_now
 from ragline.domain.usage import STACK, month_of
@@ -61,6 +63,28 @@ def test_one_tenant_is_told_by_function_and_service(book: MemoryUsageBook) -> No
 
 def test_another_month_is_another_account(book: MemoryUsageBook) -> None:
     assert asked(book, "--month", "2020-01", *WHERE)["tenants"] == []
+
+
+def test_a_document_is_told_its_share_of_the_month_in_which_it_was_indexed(
+    book: MemoryUsageBook,
+) -> None:
+    ledger = MemoryLedger()
+    new = NewDocument(Partition("acme", "handbook"), "guide", "guide.md", "uploads/acme/guide.md")
+    document = ledger.begin(new, "1", "")
+    assert document
+    ledger.record_whole(document, 100, 0)
+    ledger.record_chunks(document, range(100), ChunkState.INDEXED)
+    assert ledger.settle("acme", "guide", 1)
+    told = asked(book, "--tenant", "acme", "--document", "guide", *WHERE, ledger=ledger)
+    assert (told["month"], told["chunks"]) == (MONTH, 100)
+    assert told["usd"] == pytest.approx(3_600 * 0.0000166667 / 10, rel=1e-3)  # of 1,000 chunks
+
+
+def test_a_document_has_a_month_of_its_own(book: MemoryUsageBook) -> None:
+    world = outside(usage_book=lambda _: book, environ={})
+    done = run(world, "cost", "--document", "guide", "--month", "2026-10", *WHERE)
+    assert done.exit_code == 2
+    assert "leave out --month" in done.stderr
 
 
 def test_a_month_that_is_none_is_refused(book: MemoryUsageBook) -> None:

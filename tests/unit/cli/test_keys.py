@@ -83,13 +83,13 @@ def test_another_tenant_s_key_is_not_there_to_be_revoked() -> None:
 def test_limits_come_with_a_key_or_by_themselves() -> None:
     stack = Stack()
     stack.json("create", "--name", "x", "--rate", "5", "--burst", "10")
-    stack.json("limit", "--quota-per-day", "1000")
-    assert stack.json("list")["limits"] == {"rate": 5, "burst": 10, "quota_per_day": 1000}
+    stack.json("limit", "--quota-per-day", "1234567")
+    assert stack.json("list")["limits"] == {"rate": 5, "burst": 10, "quota_per_day": 1234567}
     told = stack.run("list").stdout
-    assert "rate 5, burst 10, quota_per_day 1,000" in told
+    assert "rate 5, burst 10, quota_per_day 1,234,567" in told
     plan = stack.ports.keys.plan("default")
     assert plan
-    assert plan.rates == Rates(5, 10, 1000)
+    assert plan.rates == Rates(5, 10, 1234567)
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,21 @@ def test_a_file_that_changed_since_is_sent_anew(cloud: Cloud, big: Path) -> None
     assert cloud.stored() == [big.read_bytes()]
 
 
+def test_a_file_that_is_cut_short_while_it_is_sent_is_told_of_and_not_completed(
+    cloud: Cloud, big: Path
+) -> None:
+    def cut_short(request: httpx.Request) -> None:
+        if request.method == "POST" and request.url.path.endswith("/parts"):
+            big.write_bytes(big.read_bytes()[:-1])
+
+    cloud.override = cut_short
+    code, document = cloud.push(big)
+    assert (code, document["status"]) == (1, "not_sent")
+    assert "changed while it was sent" in document["reason"]
+    assert 4 not in cloud.sent
+    assert cloud.stored() == []
+
+
 def test_a_url_that_ran_out_is_asked_for_again(cloud: Cloud, big: Path) -> None:
     late = [True]
 

@@ -11,32 +11,18 @@ itself (``by_word``), and the chunk begins and ends between words.
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ragline.domain.chunks import MAX_CONTEXT, Block, Chunk, Extraction
 from ragline.ports import Tokenizer
+from ragline.spans import CHARS_PER_TOKEN, LINE, SENTENCE, Spans, Unit, weight
 
 CHUNKER_VERSION = "ragline-chunking-2"
 """Raised whenever the same extraction would be cut otherwise; stored on each generation."""
 
 _BETWEEN_BLOCKS = "\n\n"
-_WINDOW = 16_000
-_CHARS_PER_TOKEN = 16
-"""A chunk has at most this many characters per token: tokenizers read a long word as one token."""
-
 _MAX_PATH_ENTRY = 200
-_BOUNDARY = re.compile(
-    r"\n+"
-    r"|[.!?…][\"'”’)\]]*\s+(?=[^\sa-z])"
-    r"|[。！？｡][\"'”’」』）]*"
-)
-_LINE = re.compile(r"\n+")
-_APART = frozenset(" \n\t\r")
-"""White space that every tokenizer takes for that; others see control characters in some of it."""
 
 
 def extracted_text(extraction: Extraction) -> str:
@@ -74,24 +60,6 @@ def chunk(
 
 
 @dataclass(frozen=True, slots=True)
-class _Unit:
-    """A span that is kept whole if at all possible; ``starts`` are its tokens' positions.
-
-    ``sound``: they are those that it has in the whole text, for what was tokenized with it was not
-    cut within a word.
-    """
-
-    start: int
-    end: int
-    starts: Sequence[int]
-    sound: bool = True
-
-    @property
-    def weight(self) -> int:
-        return _weight(len(self.starts), self.end - self.start)
-
-
-@dataclass(frozen=True, slots=True)
 class _Piece:
     text: str
     tokens: int
@@ -117,19 +85,13 @@ class _Open:
     page: int | None = None
     page_end: int | None = None
     only_headings: bool = True
-    tail: list[_Unit] = field(default_factory=list)
-
-
-def _weight(tokens: int, characters: int) -> int:
-    return max(tokens, -(-characters // _CHARS_PER_TOKEN))
+    tail: list[Unit] = field(default_factory=list)
 
 
 class _Cutter:
     def __init__(self, text: str, tokenizer: Tokenizer, limit: int, overlap: int) -> None:
-        self._text = text
-        self._tokenizer = tokenizer
+        self._spans = Spans(text, tokenizer)
         self._by_word: bool = getattr(tokenizer, "by_word", False)
-        self._measured_last: tuple[int, int, Sequence[int]] = (0, 0, ())
         self._most = self._limit = limit
         self._overlap = overlap
         self._path: list[tuple[int, str]] = []
@@ -139,7 +101,7 @@ class _Cutter:
     def pieces(self, blocks: Sequence[Block]) -> Iterator[_Piece]:
         position = 0
         for block in blocks:
-            start, end = self._trimmed(position, position + len(block.text))
+            start, end = self._spans.trimmed(position, position + len(block.text))
             if start < end:
                 if block.kind == "heading":
                     yield from self._heading(block, start, end)
@@ -164,7 +126,7 @@ class _Cutter:
     def _below_the_path(self) -> int:
         """What a chunk may hold here: the headings above it are read with it, in one window."""
         context = "\n".join(title for _, title in self._path)[:MAX_CONTEXT]
-        return max(self._most // 2, self._most - self._measured(context))
+        return max(self._most // 2, self._most - self._spans.measured(context))
 
     def _prose(self, block: Block, start: int, end: int) -> Iterator[_Piece]:
         yield from self._flow(block, start, end)
@@ -173,7 +135,7 @@ class _Cutter:
         self, block: Block, start: int, end: int, *, heading: bool = False
     ) -> Iterator[_Piece]:
         """Add a block: whole if it fits this chunk or a new one, else by its sentences."""
-        whole = self._whole(start, end)
+        whole = self._spans.whole(start, end, self._limit)
         if whole is not None and not self._fits(whole):
             if not self._open.only_headings:
                 yield from self._close()
@@ -184,27 +146,27 @@ class _Cutter:
         else:
             if not self._open.only_headings:
                 yield from self._close()
-            for unit in self._units(start, end, _BOUNDARY, self._limit - self._overlap):
+            for unit in self._spans.units(start, end, SENTENCE, self._limit - self._overlap):
                 if not self._fits(unit):
                     yield from self._cut_before(unit)
                 self._add(unit, block)
                 self._open.tail.append(unit)
         self._open.tail.clear()
 
-    def _cut_before(self, unit: _Unit) -> Iterator[_Piece]:
+    def _cut_before(self, unit: Unit) -> Iterator[_Piece]:
         """Close the chunk within a block and begin the next with the end of this one."""
         tail, page = self._open.tail, self._open.page_end
         yield from self._close()
         room = min(self._overlap, self._limit - unit.weight)
-        kept: list[_Unit] = []
+        kept: list[Unit] = []
         while tail and tail[-1].weight <= room:
             room -= tail[-1].weight
             kept.insert(0, tail.pop())
-        if not kept and tail and (end := self._last_words(tail[-1], room)):
+        if not kept and tail and (end := self._spans.last_words(tail[-1], room)):
             kept.append(end)
         kept = [one for one in kept if one.start > self._last_start]
         if kept:
-            held = _weight(sum(len(one.starts) for one in kept), kept[-1].end - kept[0].start)
+            held = weight(sum(len(one.starts) for one in kept), kept[-1].end - kept[0].start)
             self._open = _Open(
                 kept[0].start,
                 kept[-1].end,
@@ -217,21 +179,9 @@ class _Cutter:
                 kept,
             )
 
-    def _last_words(self, unit: _Unit, room: int) -> _Unit | None:
-        first = len(unit.starts) - room
-        if room < 1 or not 0 < first < len(unit.starts):
-            return None
-        start = max(unit.starts[first], unit.end - room * _CHARS_PER_TOKEN)
-        if not self._text[start - 1].isspace():
-            space = re.compile(r"\s").search(self._text, start, unit.end)
-            start = space.end() if space else _unmarked(self._text, start, unit.end)
-        start, end = self._trimmed(start, unit.end)
-        starts = unit.starts[bisect_left(unit.starts, start) :]
-        return _Unit(start, end, starts, unit.sound) if start < end else None
-
     def _table(self, block: Block, position: int, start: int, end: int) -> Iterator[_Piece]:
         """Whole if it fits, else rows; later pieces repeat the header if it leaves them room."""
-        whole = self._whole(start, end)
+        whole = self._spans.whole(start, end, self._limit)
         if whole is not None and not self._fits(whole):
             if not self._open.only_headings:
                 yield from self._close()
@@ -242,20 +192,20 @@ class _Cutter:
             return
         if not self._open.only_headings:
             yield from self._close()
-        header = block.header if len(block.header) <= self._limit * _CHARS_PER_TOKEN else ""
-        cost = self._measured(header)
+        header = block.header if len(block.header) <= self._limit * CHARS_PER_TOKEN else ""
+        cost = self._spans.measured(header)
         if cost > self._limit // 2:
             header, cost = "", 0
         first_row = position + len(header)
         if header:
-            first_row = self._trimmed(first_row, end)[0]
-            heading = self._whole(start, position + len(header.rstrip()))
+            first_row = self._spans.trimmed(first_row, end)[0]
+            heading = self._spans.whole(start, position + len(header.rstrip()), self._limit)
             if heading is not None:
                 if not self._fits(heading):
                     yield from self._close()
                 self._add(heading, block)
         repeated = ""
-        for unit in self._units(first_row, end, _LINE, self._limit - cost):
+        for unit in self._spans.units(first_row, end, LINE, self._limit - cost):
             if not self._fits(unit):
                 yield from self._close(repeated)
                 repeated = header
@@ -263,10 +213,10 @@ class _Cutter:
             self._add(unit, block)
         yield from self._close(repeated)
 
-    def _fits(self, unit: _Unit) -> bool:
+    def _fits(self, unit: Unit) -> bool:
         return self._open.weight + unit.weight <= self._limit
 
-    def _add(self, unit: _Unit, block: Block, *, heading: bool = False) -> None:
+    def _add(self, unit: Unit, block: Block, *, heading: bool = False) -> None:
         current = self._open
         if current.start < 0:
             current.start = unit.start
@@ -290,136 +240,32 @@ class _Cutter:
         """
         if not header and self._adds_up(current, start, end):
             self._last_start = start
-            yield self._piece(current, start, end, self._text[start:end], current.tokens)
+            yield self._piece(current, start, end, self._spans.text[start:end], current.tokens)
             return
         while start < end:
             stop, limit = end, self._limit
-            text = header + self._text[start:stop]
-            starts = self._token_starts(text)
+            text = header + self._spans.text[start:stop]
+            starts = self._spans.token_starts(text)
             while len(starts) > self._limit and stop - start > 1:
                 cut = starts[limit] - len(header) + start if limit < len(starts) else stop - 1
-                stop = self._trimmed(start, self._gap(start, min(max(cut, start + 1), stop - 1)))[1]
-                text = header + self._text[start:stop]
-                starts = self._token_starts(text)
+                gap = self._spans.gap(start, min(max(cut, start + 1), stop - 1))
+                stop = self._spans.trimmed(start, gap)[1]
+                text = header + self._spans.text[start:stop]
+                starts = self._spans.token_starts(text)
                 limit = max(1, limit * 3 // 4)
             self._last_start = start
             yield self._piece(current, start, stop, text, len(starts))
-            start = self._trimmed(stop, end)[0]
+            start = self._spans.trimmed(stop, end)[0]
 
     def _adds_up(self, current: _Open, start: int, end: int) -> bool:
         """Whether the span's tokens are those of its units: it has its words whole."""
         if not (self._by_word and current.sound and current.tokens <= self._limit):
             return False
-        return self._apart(start) and self._apart(end)
-
-    def _apart(self, position: int) -> bool:
-        """Whether no word goes on across this position, for sure."""
-        around = self._text[max(position - 1, 0) : position + 1]
-        return not 0 < position < len(self._text) or not _APART.isdisjoint(around)
+        return self._spans.apart(start) and self._spans.apart(end)
 
     def _piece(self, current: _Open, start: int, end: int, text: str, tokens: int) -> _Piece:
         path = tuple(title for _, title in self._path)
         return _Piece(text, tokens, start, end, path, current.page, current.page_end)
-
-    def _whole(self, start: int, end: int) -> _Unit | None:
-        """The span as one unit; None if no chunk can hold it."""
-        if end - start > self._limit * _CHARS_PER_TOKEN:
-            return None
-        starts = self._starts(start, end)
-        return _Unit(start, end, starts) if len(starts) <= self._limit else None
-
-    def _measured(self, text: str) -> int:
-        return _weight(len(self._token_starts(text)), len(text)) if text else 0
-
-    def _starts(self, start: int, end: int) -> Sequence[int]:
-        """Where the span's tokens start. What no chunk can hold whole is asked for twice."""
-        if self._measured_last[:2] != (start, end):
-            starts = [start + one for one, _ in self._tokenizer.offsets(self._text[start:end])]
-            self._measured_last = (start, end, starts)
-        return self._measured_last[2]
-
-    def _token_starts(self, text: str) -> list[int]:
-        return [start for start, _ in self._tokenizer.offsets(text)]
-
-    def _units(
-        self, start: int, end: int, boundary: re.Pattern[str], limit: int
-    ) -> Iterator[_Unit]:
-        """Sentences (or lines) of a span, none heavier than ``limit``."""
-        while start < end:
-            stop = self._window_end(start, end)
-            starts = self._starts(start, stop)
-            sound = self._apart(start) and self._apart(stop)
-            cuts = [found.end() for found in boundary.finditer(self._text, start, stop)]
-            for cut in [*cuts, stop]:
-                unit = self._unit(start, cut, starts, sound)
-                if unit is not None:
-                    yield from self._divided(unit, limit)
-                start = cut
-            start = stop
-
-    def _unit(self, start: int, end: int, starts: Sequence[int], sound: bool) -> _Unit | None:
-        start, end = self._trimmed(start, end)
-        if start >= end:
-            return None
-        own = starts[bisect_left(starts, start) : bisect_left(starts, end)]
-        return _Unit(start, end, own, sound)
-
-    def _window_end(self, start: int, end: int) -> int:
-        """Where to stop tokenizing at once: after a line, a sentence, a word, or anywhere."""
-        stop = start + _WINDOW
-        if stop >= end:
-            return end
-        for mark in ("\n", ". ", "。", " "):
-            if (found := self._text.rfind(mark, start + _WINDOW // 2, stop)) >= 0:
-                return found + len(mark)
-        return _unmarked(self._text, stop, end)
-
-    def _divided(self, unit: _Unit, limit: int) -> Iterator[_Unit]:
-        """A unit heavier than ``limit`` in pieces, cut between words where there are any."""
-        starts, start = unit.starts, unit.start
-        first = 0
-        while start < unit.end:
-            last = first + limit
-            stop = min(start + limit * _CHARS_PER_TOKEN, unit.end)
-            if last < len(starts):
-                stop = min(stop, starts[last])
-            if stop < unit.end:
-                stop = self._gap(start, max(stop, start + 1))
-            following = bisect_left(starts, stop, first)
-            piece_start, piece_end = self._trimmed(start, stop)
-            if piece_start < piece_end:
-                yield _Unit(piece_start, piece_end, starts[first:following], unit.sound)
-            start, first = stop, following
-
-    def _gap(self, start: int, stop: int) -> int:
-        """The last white space in the second half before ``stop``, else ``stop`` itself."""
-        for position in range(stop, (start + stop) // 2, -1):
-            if self._text[position - 1].isspace() or self._text[position : position + 1].isspace():
-                return position
-        back = stop
-        while back - 1 > (start + stop) // 2 and _is_mark(self._text[back]):
-            back -= 1
-        return back
-
-    def _trimmed(self, start: int, end: int) -> tuple[int, int]:
-        """The span without white space at its ends."""
-        while start < end and self._text[start].isspace():
-            start += 1
-        while end > start and self._text[end - 1].isspace():
-            end -= 1
-        return start, end
-
-
-def _is_mark(character: str) -> bool:
-    """Accents, vowel signs (Thai, Devanagari) and emoji joiners belong to what is before them."""
-    return unicodedata.category(character) in ("Mn", "Mc", "Me", "Cf")
-
-
-def _unmarked(text: str, start: int, end: int) -> int:
-    """Forward past marks."""
-    while start < end and _is_mark(text[start]):
-        start += 1
-    return start
 
 
 def _path_entry(text: str) -> str:

@@ -107,7 +107,6 @@ DELIVERIES: Mapping[str, Metric] = {
 }
 """Outcome of a delivery → its metric."""
 CHANGES_REFUSED = Metric("ChangesRefused", "Count", "changes of the ledger that make no sense")
-CHANGES_LOST = Metric("ChangesLost", "Count", "changes of the ledger that nobody was told of")
 
 # ── Every function ────────────────────────────────────────────────────────────────────────────────
 BUSY = Metric(
@@ -144,6 +143,6 @@ CATALOGUE: tuple[Metric, ...] = (
     TIME_AWAITING, TIME_SPLITTING, TIME_PROCESSING, TIME_TO_SEARCHABLE,
     OBJECTS, PAGE_WORK, CHUNKS_RECEIVED, CHUNKS_REUSED, EMBED_BATCH, EMBED_TOKENS, ENCODE_TIME,
     INDEX_OPS, MESSAGES_PAUSED, MESSAGES_RETURNED, DEAD_LETTERS, *WAITED.values(),
-    *DELIVERIES.values(), CHANGES_REFUSED, CHANGES_LOST, BUSY, COLD_START,
+    *DELIVERIES.values(), CHANGES_REFUSED, BUSY, COLD_START,
     *VERDICTS.values(), *BACKLOG.values(), ROWS_COMPARED, ROWS_MISSING, ROWS_SURPLUS,
 )  # fmt: skip

@@ -114,11 +114,14 @@ class Uploads(Protocol):
     def parts(self, key: str, upload_id: str) -> Sequence[StoredPart] | None:
         """Those that arrived, by number; None if there is no such upload (any more)."""
 
-    def join_parts(self, key: str, upload_id: str, parts: Sequence[StoredPart]) -> None:
-        """Make them the object, and end the upload."""
+    def join_parts(self, key: str, upload_id: str, parts: Sequence[StoredPart]) -> bool:
+        """Make them the object, and end the upload; False if there is none (any more)."""
 
     def drop_parts(self, key: str, upload_id: str) -> None:
         """End the upload and delete its parts; an absent one is no error."""
+
+    def open_uploads(self, prefix: str) -> Iterable[tuple[str, str]]:
+        """Key and name of each upload in parts that was not ended, of keys that begin so."""
 
 
 class Objects(Uploads, Protocol):
@@ -488,6 +491,9 @@ class Keys(KnownKeys, Protocol):
     def revoke(self, digest: str, at: str) -> KeyRecord | None:
         """Close a key; the record as it is then. One that was revoked keeps its time."""
 
+    def drop(self, digest: str) -> None:
+        """Remove the record of one key; an absent one is no error."""
+
     def keep_plan(self, plan: Plan) -> None: ...
 
     def forget(self, tenant: str) -> None:
@@ -545,6 +551,9 @@ class Records(Protocol):
         Raises:
             InvalidRequest: one is no record; says which, counted from 1.
         """
+
+    def empty(self) -> bool:
+        """Whether there is none but of use, which functions count as soon as they run."""
 
     def documents(self, tenant: str) -> Iterator[str]:
         """The ids of a tenant's documents, deleted ones too."""

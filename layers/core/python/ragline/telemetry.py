@@ -18,9 +18,9 @@ from datetime import datetime
 from functools import cache, wraps
 from typing import Any, TypeVar, cast
 
-from aws_lambda_powertools import Logger, Metrics, Tracer, single_metric
+from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import EphemeralMetrics
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ragline.domain.documents import SEARCHABLE, Document, Status
@@ -85,7 +85,16 @@ class UnexpectedError(Exception):
 def observed(handler: F) -> F:
     """A Lambda handler with its request id on every line, its metrics flushed, its segment kept,
     its use measured."""
+    return _observed(handler, at_rest=False)
 
+
+def observed_at_rest(handler: F) -> F:
+    """As ``observed``, of what runs while nobody asks: without ``Busy`` and ``ColdStart``, since
+    each metric that is sent costs, and these would be sent in every month."""
+    return _observed(handler, at_rest=True)
+
+
+def _observed(handler: F, *, at_rest: bool) -> F:
     @wraps(handler)
     def told(event: Any, context: Any) -> Any:
         wall, cpu = time.perf_counter(), time.process_time()
@@ -99,7 +108,8 @@ def observed(handler: F) -> F:
             raise UnexpectedError(f"{cause(error)} ({_place(error)})") from None
         finally:
             share = (time.process_time() - cpu) / max(time.perf_counter() - wall, 1e-6)
-            measure(BUSY, round(100 * share, 1), context.function_name)
+            if not at_rest:
+                measure(BUSY, round(100 * share, 1), context.function_name)
             if metrics.metric_set:  # Powertools' own decorator warns of an invocation without any
                 metrics.flush_metrics()
 
@@ -108,7 +118,7 @@ def observed(handler: F) -> F:
 
     @wraps(handler)
     def first(event: Any, context: Any) -> Any:
-        _settle_in(context.function_name)
+        _settle_in("" if at_rest else context.function_name)
         return logged(event, context)
 
     return cast("F", metered(first))
@@ -119,14 +129,18 @@ def measure(metric: Metric, value: float, of: str = "") -> None:
     if not metric.by:
         metrics.add_metric(metric.name, metric.unit, value)
         return
-    with single_metric(
-        metric.name,
-        MetricUnit(metric.unit),
-        value,
-        namespace=NAMESPACE,
-        default_dimensions=_dimensions(),
-    ) as single:
-        single.add_dimension(metric.by, of)
+    single = EphemeralMetrics(namespace=NAMESPACE)  # unlike single_metric, it can be switched off
+    for name, its in {**_dimensions(), metric.by: of}.items():
+        single.add_dimension(name, its)
+    single.add_metric(metric.name, metric.unit, value)
+    single.flush_metrics()
+
+
+def measure_any(metric: Metric, value: float) -> None:
+    """Add a count unless it is 0. What is never sent costs nothing, and no alarm takes silence
+    for trouble."""
+    if value:
+        measure(metric, value)
 
 
 def cause(error: BaseException) -> str:
@@ -214,7 +228,8 @@ def durations(document: Document) -> list[tuple[Metric, float]]:
 @cache
 def _settle_in(function: str) -> None:
     """Once a process: the stack on every metric, and no line but in our form."""
-    measure(COLD_START, 1, function)
+    if function:
+        measure(COLD_START, 1, function)
     metrics.set_default_dimensions(**_dimensions())
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # a line that cannot be written would be quoted on stderr

@@ -56,6 +56,7 @@ _BY_CODE: dict[str, type[RaglineError]] = {
             "ConditionalCheckFailed",
             "ConditionalCheckFailedException",
             "ConditionalRequestConflict",
+            "InvalidPart",  # it was sent again meanwhile
             "OperationAborted",
             "PreconditionFailed",
             "TransactionCanceledException",

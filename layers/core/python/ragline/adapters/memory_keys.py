@@ -34,6 +34,9 @@ class MemoryKeys:
             self._records[digest] = record = replace(record, revoked_at=at)
         return record
 
+    def drop(self, digest: str) -> None:
+        self._records.pop(digest, None)
+
     def plan(self, tenant: str) -> Plan | None:
         return self._plans.get(tenant)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ragline.ports import StoredPart
 
@@ -50,13 +50,20 @@ class MemoryUploads:
             for number, data in sorted(there.items())
         ]
 
-    def join_parts(self, key: str, upload_id: str, parts: Sequence[StoredPart]) -> None:
+    def join_parts(self, key: str, upload_id: str, parts: Sequence[StoredPart]) -> bool:
+        if upload_id not in self._open:
+            return False
         _, there = self._open.pop(upload_id)
         self._objects[key] = b"".join(there[one.number] for one in parts)
+        return True
 
     def drop_parts(self, key: str, upload_id: str) -> None:
         if self.parts(key, upload_id) is not None:
             del self._open[upload_id]
+
+    def open_uploads(self, prefix: str) -> Iterator[tuple[str, str]]:
+        opened = [(key, upload_id) for upload_id, (key, _) in self._open.items()]
+        yield from (one for one in opened if one[0].startswith(prefix))
 
     def receive(self, url: str, data: bytes) -> None:
         """A PUT to one of the URLs above."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +15,7 @@ from ragline.ports import StoredPart
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+    from mypy_boto3_s3.type_defs import CompletedMultipartUploadTypeDef, CompletedPartTypeDef
 
 _NO_UPLOAD = frozenset({"NoSuchUpload", "404", "NotFound"})
 _CHECKSUM = "x-amz-checksum-sha256"
@@ -93,12 +93,18 @@ class S3Uploads:
                     return None
                 raise
 
-    def join_parts(self, key: str, upload_id: str, parts: Sequence[StoredPart]) -> None:
-        joined = [_completed(one) for one in parts]
+    def join_parts(self, key: str, upload_id: str, parts: Sequence[StoredPart]) -> bool:
+        joined: CompletedMultipartUploadTypeDef = {"Parts": [_completed(one) for one in parts]}
         with translated(self._what):
-            self._client.complete_multipart_upload(
-                Bucket=self._bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": joined}
-            )
+            try:
+                self._client.complete_multipart_upload(
+                    Bucket=self._bucket, Key=key, UploadId=upload_id, MultipartUpload=joined
+                )
+            except ClientError as error:
+                if error_code(error) in _NO_UPLOAD:
+                    return False
+                raise
+        return True
 
     def drop_parts(self, key: str, upload_id: str) -> None:
         with translated(self._what):
@@ -109,6 +115,14 @@ class S3Uploads:
             except ClientError as error:
                 if error_code(error) not in _NO_UPLOAD:
                     raise
+
+    def open_uploads(self, prefix: str) -> Iterator[tuple[str, str]]:
+        pages = self._client.get_paginator("list_multipart_uploads")
+        with translated(self._what):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+                for found in page.get("Uploads", []):
+                    if found["Key"].startswith(prefix):  # stand-ins for S3 may list all
+                        yield found["Key"], found["UploadId"]
 
     def _presigned(
         self,

@@ -135,9 +135,7 @@ async def allowed(request: Request) -> None:
         return
     caller = await _principal(request)
     if not caller.role.allows(needed(name)):
-        raise Forbidden(
-            f"This needs the role {needed(name).value}; yours is {caller.role.value}."
-        )
+        raise Forbidden(f"This needs the role {needed(name).value}; yours is {caller.role.value}.")
 
 
 async def _trace_id(request: Request) -> str:

@@ -119,6 +119,7 @@ class PartTarget(BaseModel):
     """Where one part goes. ``url`` is a secret for as long as it lives: never print it."""
 
     number: int
+    size: int
     url: str = Field(repr=False)
     headers: Mapping[str, str] = Field(default_factory=dict)
 

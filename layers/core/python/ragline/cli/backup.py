@@ -53,7 +53,7 @@ class Folder:
         self._path = path
 
     def put(self, key: str, data: bytes, content_type: str = "") -> None:
-        self._path.mkdir(parents=True, exist_ok=True)
+        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)  # as secret as the table
         (self._path / key).write_bytes(data)
 
     def get(self, key: str) -> bytes | None:
@@ -135,7 +135,7 @@ def restore(
     where = account(Choice(stack, profile, endpoint, region), outside)
     place, records = _place(source, where, outside), outside.records(where)
     parts = _checked(place, source)
-    if not overwrite and next(iter(records.all()), None) is not None:
+    if not overwrite and not records.empty():
         raise Conflict(
             f"the ledger of stack {where.stack} is not empty. Restore into a new one, or write "
             "over the same keys with --overwrite (what is not in the backup stays)."
@@ -184,4 +184,6 @@ def _checked(place: Folder | Prefix, source: str) -> list[Part]:
 
 
 def _lines(place: Folder | Prefix, part: Part) -> Iterator[str]:
-    yield from gzip.decompress(place.get(part.name) or b"").decode().splitlines()
+    """A name may hold what Unicode takes for the end of a line: only a line feed ends a record."""
+    text = gzip.decompress(place.get(part.name) or b"").decode()
+    yield from text.removesuffix("\n").split("\n")

@@ -17,13 +17,14 @@ from ragline.cli.outside import Outside
 from ragline.cli.screen import Screen
 from ragline.cli.target import Choice, account, address
 from ragline.domain.costs import Line, Prices, a_chunk, bill, function_cost, spent
-from ragline.domain.documents import check_document_id, check_name
-from ragline.domain.errors import NotFound
+from ragline.domain.documents import Document, check_document_id, check_name
+from ragline.domain.errors import InvalidRequest, NotFound
 from ragline.domain.figures import ingest_lines, size_of, storage_lines
 from ragline.domain.times import utc_now
 from ragline.domain.usage import STACK, Usage, check_month, month_of
+from ragline.ports import Ledger, UsageBook
 from ragline.prices import figures, prices
-from ragline.usecases.usage import Account, by_tenant, made_up, share_of
+from ragline.usecases.usage import Account, by_tenant, made_up
 
 NOBODY = "(the stack itself)"
 
@@ -50,6 +51,10 @@ def cost(
     """
     outside, screen = Outside.of(ctx), Screen(as_json)
     choice = Choice(stack, profile, endpoint, region)
+    if document is not None and month is not None:
+        raise InvalidRequest(
+            "a document is told for the month it was indexed in: leave out --month."
+        )
     when = month_of(utc_now()) if month is None else check_month(month)
     if outside.environ.get("RAGLINE_API_URL") and not (choice.anything or tenant or document):
         with Client(address(choice, outside), outside) as client:
@@ -66,14 +71,9 @@ def cost(
     name = check_name(tenant or "default", "tenant")
     ledger = outside.ports(where).ledger
     if document is not None:
-        known = ledger.get(name, check_document_id(document))
-        if known is None:
-            raise NotFound(f"tenant {name!r} has no document {document!r}.")
-        when = known.timings.get("indexed", known.updated_at)[: len("2026-11")]
-    found = made_up(ledger.tenant(name), when, book.of(name, when), table, figures())
-    if document is not None and known is not None:
-        _show_share(document, known.progress.chunks_total, found, screen)
+        _show_share(_known(name, document, ledger), book, table, screen)
         return
+    found = made_up(ledger.tenant(name), when, book.of(name, when), table, figures())
     screen.give(_answer(found, table))
     screen.show(_functions(found.used, table), Text(), _lines(found.lines))
     screen.show(_foot(found.usd, found.a_chunk), Text(), Text("Kept for a month:", style="bold"))
@@ -142,18 +142,29 @@ def _show_all(
     screen.show(_foot(whole, a_chunk([usage for _, usage in found], table)))
 
 
-def _show_share(document: str, chunks: int, found: Account, screen: Screen) -> None:
-    usd = share_of(found, chunks)
+def _known(tenant: str, document_id: str, ledger: Ledger) -> Document:
+    found = ledger.get(tenant, check_document_id(document_id))
+    if found is None:
+        raise NotFound(f"tenant {tenant!r} has no document {document_id!r}.")
+    return found
+
+
+def _show_share(document: Document, book: UsageBook, table: Prices, screen: Screen) -> None:
+    """Its share of what its tenant's chunks cost in the month it was indexed in."""
+    month = document.timings.get("indexed", document.updated_at)[: len("2026-11")]
+    by_chunk = a_chunk(book.of(document.partition.tenant, month), table)
+    chunks = document.progress.chunks_total
+    usd = None if by_chunk is None else by_chunk * chunks
     screen.give(
         {
-            "document_id": document,
-            "month": found.month,
+            "document_id": document.document_id,
+            "month": month,
             "chunks": chunks,
             "usd": None if usd is None else round(usd, 9),
         }
     )
     told = "nothing that was measured" if usd is None else _usd(usd)
-    screen.show(Text(f"{chunks:,} chunks, indexed in {found.month}: {told}."))
+    screen.show(Text(f"{chunks:,} chunks, indexed in {month}: {told}."))
 
 
 def _answer(found: Account, table: Prices) -> dict[str, Any]:

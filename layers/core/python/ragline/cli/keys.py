@@ -74,7 +74,7 @@ def list_keys(
     limits = _limits(plan.rates if plan else Rates())
     screen.give({"tenant": tenant, "limits": limits, "keys": [_told(one) for one in found]})
     screen.show(_table(found))
-    told = ", ".join(f"{name} {value:,g}" for name, value in limits.items() if value is not None)
+    told = ", ".join(f"{name} {value:,.15g}" for name, value in limits.items() if value is not None)
     screen.show(Text(f"limits of tenant {tenant}: {told or 'none of its own'}", style="dim"))
 
 

@@ -49,7 +49,7 @@ def send_parts(
     Raises:
         OSError: the file cannot be read.
         NotFound: the upload is over; whoever registers the file again gets another.
-        InvalidRequest: the bucket refused a part: the file changed meanwhile.
+        InvalidRequest: the file changed meanwhile, or the bucket refused a part.
     """
     progress = PartsSent(upload.parts, path.stat().st_size)
     there = {one.number: one.checksum for one in client.parts(document_id, upload.upload_id)}
@@ -93,6 +93,8 @@ def _send(
     client: Client, document_id: str, upload: Upload, one: PartTarget, checksum: str, path: Path
 ) -> None:
     data = _read(path, one.number, upload)
+    if len(data) != one.size:
+        raise InvalidRequest(f"{path.name} changed while it was sent; push it again.")
     try:
         client.put_part(one, data)
     except InvalidRequest:

@@ -53,10 +53,12 @@ def usages(size: Size, figures: Figures) -> list[Usage]:
 
 
 def ingest_lines(size: Size, figures: Figures, prices: Prices) -> list[Line]:
-    """What taking in a load costs, by meter; with the logs that it writes."""
+    """What taking in a load costs, by meter; with the uploads, which no function makes, each by a
+    PUT, and the logs that are written."""
+    uploads = Usage("", {"s3_writes": size.documents})
     logs = figures.log_bytes * size.chunks / GIGABYTE
     return [
-        *bill(usages(size, figures), prices),
+        *bill([*usages(size, figures), uploads], prices),
         Line("log_gigabytes", logs, prices.cost("cloudwatch.log_gb", logs)),
     ]
 

@@ -31,7 +31,7 @@ LAYER = "AWS::Serverless::LayerVersion"
 
 LEFT_OUT = {
     "ModelLayer": "functions read the model where the parameter ModelDir says, unzipped",
-    "Observability": "the local stand-in has no metrics to watch; `ragline top` shows what goes on",
+    "Watch": "the local stand-in has no metrics to watch; `ragline top` shows what goes on",
 }
 """Resources of the template that are not deployed locally, each with its reason."""
 

@@ -157,7 +157,8 @@ def _invocation(letter: _Letter, ledger: Ledger, objects: Objects, queues: Queue
             for item in records
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise MalformedMessage(f"not the record of a failed invocation: {error!r}") from error
+        what = type(error).__name__  # its words may quote the letter, which names files
+        raise MalformedMessage(f"not the record of a failed invocation: {what}.") from error
     document_id = None
     for name, key, sequencer in events:
         if is_removal(name):

@@ -17,7 +17,7 @@ it ends as failed. Doing all of it again is safe, and clears that away too.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -107,6 +107,8 @@ def drop_rows(tenant: str, places: Places) -> int:
 
 def erase(tenant: str, places: Places) -> dict[str, int]:
     """Delete the objects and, last, the records; how many of each. Only when all is at rest."""
+    for key, upload_id in list(places.objects.open_uploads(f"uploads/{tenant}/")):
+        places.objects.drop_parts(key, upload_id)
     gone = {place: _clear(_objects(tenant, place, places.objects), places) for place in PLACES}
     gone[DEAD_LETTERS] = _clear(_letters(tenant, places.objects), places)
     gone["records"] = places.records.erase(tenant)
@@ -116,6 +118,7 @@ def erase(tenant: str, places: Places) -> dict[str, int]:
 def left(tenant: str, places: Places) -> dict[str, int]:
     """What is there of the tenant, by where; all of it looked for anew. All 0: nothing."""
     found = {place: _count(_objects(tenant, place, places.objects)) for place in PLACES}
+    found["open uploads"] = _count(places.objects.open_uploads(f"uploads/{tenant}/"))
     found[DEAD_LETTERS] = _count(_letters(tenant, places.objects))
     found["index rows"] = sum(_rows(tenant, places.indexes).values())
     found["keys"] = len(places.keys.of(tenant))
@@ -171,5 +174,5 @@ def _clear(keys: Iterator[str], places: Places) -> int:
     return cleared
 
 
-def _count(keys: Iterator[str]) -> int:
-    return sum(1 for _ in keys)
+def _count(found: Iterable[object]) -> int:
+    return sum(1 for _ in found)

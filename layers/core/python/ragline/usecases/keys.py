@@ -23,6 +23,9 @@ MAX_DAYS = 3_650
 MAX_KEYS = 100
 """Of one tenant, revoked and expired ones left out."""
 
+MAX_ENDED = 100
+"""Of one tenant, that are revoked or expired and still listed. What is forgotten opens nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
@@ -50,8 +53,9 @@ def create(
         raise InvalidRequest(f"name: give 1 to {MAX_NAME} printable characters.")
     if days is not None and not 1 <= days <= MAX_DAYS:
         raise InvalidRequest(f"expires_in_days: from 1 to {MAX_DAYS:,}.")
-    time = iso(now)
-    if sum(not one.over(time) for one in keys.of(tenant)) >= MAX_KEYS:
+    time, known = iso(now), keys.of(tenant)
+    ended = [one for one in known if one.over(time)]
+    if len(known) - len(ended) >= MAX_KEYS:
         raise InvalidRequest(
             f"tenant {tenant} has {MAX_KEYS} keys, and may have no more: revoke one first."
         )
@@ -59,11 +63,13 @@ def create(
     expires = iso(now + timedelta(days=days)) if days is not None else ""
     record = KeyRecord(digest_of(key), tenant, role, name.strip(), key[-4:], time, expires)
     keys.add(record)
+    for one in ended[MAX_ENDED:]:
+        keys.drop(one.digest)
     return NewKey(key, record)
 
 
 def listed(tenant: str, *, keys: Keys) -> Sequence[KeyRecord]:
-    """A tenant's keys, revoked ones too, newest first."""
+    """A tenant's keys, newest first; of those that are over, the newest."""
     return keys.of(check_name(tenant, "tenant"))
 
 

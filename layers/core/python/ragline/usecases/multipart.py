@@ -131,9 +131,7 @@ def complete(
     document, upload = _open(tenant, document_id, upload_id, ledger)
     there = objects.parts(document.upload_key, upload_id)
     if there is None:
-        if objects.size(document.upload_key) == upload.size:
-            return document  # joined before, and its event is on its way
-        raise _no_upload(upload_id)
+        return _joined_before(document, upload, objects)
     sizes = {one.number: one.size for one in there}
     wanted = range(1, upload.parts + 1)
     missing = [str(n) for n in wanted if sizes.get(n) != upload.size_of(n)]
@@ -143,7 +141,8 @@ def complete(
             f"of {upload.parts:,} parts, {', '.join(missing[:_SHOWN])}{more} did not arrive; "
             "send them, and complete the upload then."
         )
-    objects.join_parts(document.upload_key, upload_id, there)
+    if not objects.join_parts(document.upload_key, upload_id, there):
+        return _joined_before(document, upload, objects)  # by another request, a moment ago
     return document
 
 
@@ -164,6 +163,13 @@ def _open(
     if upload is None or upload.upload_id != upload_id or document.status is Status.DELETED:
         raise _no_upload(upload_id)
     return document, upload
+
+
+def _joined_before(document: Document, upload: Multipart, objects: Objects) -> Document:
+    """The document, if its file is there and the event on its way. Raises NotFound if not."""
+    if objects.size(document.upload_key) == upload.size:
+        return document
+    raise _no_upload(upload.upload_id)
 
 
 def _no_upload(upload_id: str) -> NotFound:

@@ -58,10 +58,13 @@ def remove(
     Safe to repeat: what was marked before is cleared away again, so a crash half way is mended by
     the caller's retry, or else by the reconciler.
     """
+    upload = ledger.upload(tenant, document_id)
     ledger.delete(tenant, document_id)
     document = ledger.get(tenant, document_id)
     if document is not None and document.status is Status.DELETED:
         # The upload first: once all else is gone, the ledger looks after the document no more.
+        if upload is not None:
+            objects.drop_parts(document.upload_key, upload.upload_id)
         objects.delete([document.upload_key])
         clear_dead(document, queues=queues)
 

@@ -1,7 +1,8 @@
 """Whether a tenant's caps leave room for what the splitter has in hand.
 
-What was registered has its room since then. What was dropped into the bucket is there already: it
-ends as failed, and its bytes are held, until it is deleted or room is made.
+What was registered has its room since then. What was dropped into the bucket, or is bigger than was
+registered, is there already: it ends as failed, and its bytes are held, until it is deleted or room
+is made.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ from ragline.domain.tenants import Holdings
 from ragline.ports import Ledger
 
 
-def check_dropped(document: Document, ledger: Ledger) -> None:
-    """Raises QuotaExceeded if a document that no one registered has passed a cap.
+def check_arrived(document: Document, registered: int, ledger: Ledger) -> None:
+    """Raises QuotaExceeded if a document that had no room from its registration has passed a cap.
 
-    Of several that are dropped at once and together pass it, all may be refused.
+    It had none if no one registered it, or fewer bytes (``registered``) than came; whether they
+    were fewer is forgotten by the time that it is tried again. Of several that come at once and
+    together pass a cap, all may be refused.
     """
-    if not document.dropped or document.progress.ranges_total:
+    had_room = document.size <= registered and "retried" not in document.timings
+    if document.progress.ranges_total or (had_room and not document.dropped):
         return
     tenant = ledger.tenant(document.partition.tenant)
     if tenant.capped:
-        mine = Holdings(1, document.size)
+        mine = Holdings(int(document.dropped), document.size)
         tenant.without(mine).check_room(mine, document.filename)
 
 

@@ -18,7 +18,7 @@ from ragline.usecases.cut import Cut, Limits, check_size, cut, fingerprint, page
 from ragline.usecases.failures import fail_document, note
 from ragline.usecases.identify import identify
 from ragline.usecases.parts import cut_parts, write_part
-from ragline.usecases.room import check_chunks, check_dropped
+from ragline.usecases.room import check_arrived, check_chunks
 from ragline.usecases.settle import settle
 
 STAGE = "split"
@@ -84,7 +84,7 @@ def split_upload(
         if data is None:
             return Outcome.GONE
         check_size(document.filename, size, limits)
-        check_dropped(document, ledger)
+        check_arrived(document, known.size if known else 0, ledger)
         document = _claim(document, new.checksum, ledger)
         kind = parsing.sniff(data, document.filename)
         pages = page_ranges(data, kind, document.filename, limits)

@@ -235,9 +235,7 @@ def _new_document(request: UploadRequest, limits: Limits) -> NewDocument:
     )
 
 
-def _room(
-    new: NewDocument, known: Document | None, ledger: Ledger, limits: Limits
-) -> Caps:
+def _room(new: NewDocument, known: Document | None, ledger: Ledger, limits: Limits) -> Caps:
     """The tenant's caps; they are asked again in the write that takes the room.
 
     Raises:

@@ -52,11 +52,6 @@ def made_up(
     return Account(tenant, month, used, bill(used, prices), storage, a_chunk(used, prices))
 
 
-def share_of(account: Account, chunks: int) -> float | None:
-    """What so many chunks cost: their share of what the tenant's chunks did that month."""
-    return None if account.a_chunk is None else account.a_chunk * chunks
-
-
 def cost_so_far(tenant: str, month: str, *, book: UsageBook, prices: Prices) -> float:
     """What a tenant's use of a month costs, in dollars."""
     return spent(bill(book.of(tenant, month), prices))

@@ -73,6 +73,9 @@ class DynamoKeys:
         )
         return self.find(digest)
 
+    def drop(self, digest: str) -> None:
+        self._table.delete(_key(digest))
+
     def plan(self, tenant: str) -> Plan | None:
         item = self._table.get(f"PLAN#{tenant}", "PLAN")
         return _read_plan(item) if item else None

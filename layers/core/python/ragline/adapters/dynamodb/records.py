@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ragline.adapters.backoff import Backoff
 from ragline.adapters.dynamodb.items import LIMITS, META, document_pk
 from ragline.adapters.dynamodb.table import Table
+from ragline.adapters.dynamodb.usage import USAGE
 from ragline.domain.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -37,6 +38,14 @@ class DynamoRecords:
         return self._table.put_all(
             _item(line, number) for number, line in enumerate(records, start=1)
         )
+
+    def empty(self) -> bool:
+        others = self._table.scan_all(
+            FilterExpression="NOT begins_with(SK, :usage)",
+            ExpressionAttributeValues={":usage": {"S": USAGE}},
+            ProjectionExpression="PK, SK",
+        )
+        return next(others, None) is None
 
     def documents(self, tenant: str) -> Iterator[str]:
         prefix = document_pk(tenant, "")

@@ -30,6 +30,8 @@ def read_change(record: Mapping[str, Any]) -> Change | None:
             return None
         document = items.read_record(new).document
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise MalformedMessage(f"stream record not understood: {error!r}") from error
+        # The error's words may quote an item: a filename, metadata.
+        what = f"{type(error).__name__} in event {record.get('eventID', 'without an id')}"
+        raise MalformedMessage(f"stream record not understood: {what}.") from error
     moved = any(new[name] != old.get(name) for name in ("status", "generation"))
     return Change(document, ended=moved and document.terminal)

@@ -1,20 +1,19 @@
-"""What the ledger is asked across documents and records: by retries, repairs and audits."""
+"""What the ledger is asked across documents and records: by listings, retries, repairs, audits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from ragline.adapters.cursors import EARLIEST, LATEST, decode_cursor, encode_cursor
-from ragline.adapters.dynamodb import items, writes
-from ragline.adapters.dynamodb.table import Table
+from ragline.adapters.dynamodb import items
+from ragline.adapters.dynamodb.documents import Documents
+from ragline.domain import lifecycle
 from ragline.domain.documents import Document, Partition, Status
 from ragline.domain.ledger import Audit, DocumentPage, Work
 from ragline.domain.lifecycle import TROUBLED, Record
-from ragline.domain.tenants import Caps, Holdings, Tenant, held_by
 from ragline.domain.times import check_time, iso
 
 if TYPE_CHECKING:
@@ -22,12 +21,46 @@ if TYPE_CHECKING:
 
 _RECORDS = ("CHUNK", "RANGE")
 
+_PAGE = 100
+_PAGES_PER_LIST = 10
 
-class Upkeep:
-    """The half of ``DynamoLedger`` that reads many items, and drops those of dead generations."""
 
-    _table: Table
-    _clock: Callable[[], datetime]
+class Upkeep(Documents):
+    """The part of ``DynamoLedger`` that reads many items, and drops those of dead generations."""
+
+    def list(
+        self,
+        partition: Partition,
+        *,
+        status: Status | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> DocumentPage:
+        """As the port says, of ``since <= created_at < until``.
+
+        The index only says which documents there are; what they are is read consistently.
+        """
+        low = check_time(since, "since") if since else EARLIEST
+        high = check_time(until, "until") if until else LATEST
+        if cursor:
+            # A bound, not a start key: DynamoDB refuses one that other bounds leave out.
+            high = min(high, decode_cursor(partition, cursor)[0])
+        found: list[Document] = []
+        start: Item | None = None
+        for _ in range(_PAGES_PER_LIST if low < high else 0):
+            page, start = self._page(partition, low, high, start)
+            for position, (place, document) in enumerate(page, start=1):
+                if lifecycle.listed(document, partition, status):
+                    found.append(document)
+                if len(found) == limit:
+                    more = start or position < len(page)
+                    return DocumentPage(found, encode_cursor(partition, place) if more else None)
+            if start is None:
+                break
+        last = encode_cursor(partition, start["GSI1SK"]["S"]) if start else None
+        return DocumentPage(found, last)
 
     def overdue(self, limit: int = 100) -> Sequence[Record]:
         now = iso(self._clock())
@@ -86,30 +119,29 @@ class Upkeep:
                 record.document, items.read_work(found), deleted and bool(record.lease_until)
             )
 
-    def tenant(self, tenant: str) -> Tenant:
-        pk = items.tenant_pk(tenant)
-        found = self._table.batch_get([items.key(pk, items.LIMITS), items.key(pk, items.TOTALS)])
-        return items.read_tenant(tenant, found)
-
-    def tenants(self) -> Sequence[str]:
-        kinds = (items.LIMITS, items.TOTALS)
-        found = chain.from_iterable(self._table.scan(kind) for kind in kinds)
-        return sorted({item["PK"]["S"].removeprefix("TENANT#") for item in found})
-
-    def cap(self, tenant: str, caps: Caps) -> None:
-        self._table.apply(writes.set_caps(self._table.name, tenant, caps))
-
-    def recount_tenant(self, tenant: str) -> bool:
-        before = self.tenant(tenant)
-        found = self._table.scan_all(
-            FilterExpression="SK = :sk AND begins_with(PK, :pk)",
+    def _page(
+        self, partition: Partition, low: str, high: str, start: Item | None
+    ) -> tuple[Sequence[tuple[str, Document]], Item | None]:
+        """One page of ``low <= place < high``, newest first, and where the next one starts."""
+        after = {"ExclusiveStartKey": start} if start else {}
+        answer = self._table.query(
+            IndexName=items.BY_COLLECTION,
+            KeyConditionExpression="GSI1PK = :pk AND GSI1SK BETWEEN :low AND :high",
             ExpressionAttributeValues={
-                ":sk": {"S": items.META},
-                ":pk": {"S": items.document_pk(tenant, "")},
+                ":pk": {"S": items.collection_pk(partition)},
+                ":low": {"S": low},
+                ":high": {"S": high},
             },
+            ProjectionExpression="GSI1SK",
+            ScanIndexForward=False,
+            Limit=_PAGE,
+            **after,
         )
-        holds = sum((held_by(items.read_record(one).document) for one in found), Holdings())
-        return self._table.update(writes.set_totals(self._table.name, tenant, holds, before.moves))
+        places = [item["GSI1SK"]["S"] for item in answer["Items"]]
+        ids = {place: place.partition("#")[2] for place in places if place < high}
+        known = self.get_many(partition.tenant, ids.values())
+        page = [(place, known[one]) for place, one in ids.items() if one in known]
+        return page, answer.get("LastEvaluatedKey")
 
     def _drop_records(self, tenant: str, document_id: str, below: int, keep: int) -> None:
         """Those of generations below ``below``, but not of ``keep``."""

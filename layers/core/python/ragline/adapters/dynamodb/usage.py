@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from ragline.adapters.dynamodb.items import Item
 
+USAGE = "USAGE#"
+
 _TENANT = "TENANT#"
 
 
@@ -68,7 +70,7 @@ def _pk(tenant: str) -> str:
 
 
 def _prefix(month: str) -> str:
-    return f"USAGE#{month}#"
+    return f"{USAGE}{month}#"
 
 
 def _read(item: Item) -> Usage:

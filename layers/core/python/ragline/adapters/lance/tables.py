@@ -6,9 +6,7 @@ import logging
 import math
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,7 +17,7 @@ from ragline.domain.documents import Partition, check_name
 from ragline.domain.errors import ServiceUnavailable, SetupError
 
 T = TypeVar("T")
-Handles = OrderedDict[Partition, "Handle"]
+Handles = dict[Partition, "Handle"]
 
 logger = logging.getLogger(__name__)
 
@@ -70,9 +68,9 @@ class Tables:
     def __init__(self, store: Store, fingerprint: str) -> None:
         self._store = store
         self.fingerprint = check_name(fingerprint, "fingerprint")
-        self._handles: Handles = OrderedDict()
-        self._copies: Handles = OrderedDict()
-        self._last_read: Handles = OrderedDict()
+        self._handles: Handles = {}
+        self._copies: Handles = {}
+        self._last_read: Handles = {}
 
     def kept(self, partition: Partition) -> Handle | None:
         """The handle if the table was opened before."""
@@ -157,11 +155,14 @@ class Tables:
         return found
 
     def _used(self, handles: Handles, partition: Partition, handle: Handle) -> None:
-        """Remember what was used last, and close what was not for longest."""
+        """Remember what was used last, and close what was not for longest.
+
+        Legs that run side by side get here at once: each step is one that no other can be amid.
+        """
+        handles[partition] = handles.pop(partition, handle)
+        self._last_read.pop(partition, None)
         self._last_read[partition] = handle
         for kept in (handles, self._last_read):
-            with suppress(KeyError):  # another leg dropped it
-                kept.move_to_end(partition)
             idle = [one for one, each in list(kept.items()) if not each.is_folding]
             for one in idle[: max(0, len(kept) - MAX_OPEN)]:
                 kept.pop(one, None)
