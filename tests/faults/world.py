@@ -196,9 +196,7 @@ class World:
             ledger=wiring.ledger(),
         )
         return {
-            hit.passage.chunk.text
-            for hit in found.hits
-            if hit.passage.document_id == document_id
+            hit.passage.chunk.text for hit in found.hits if hit.passage.document_id == document_id
         }
 
     @contextmanager

@@ -31,7 +31,7 @@ MAX_JSON_BYTES = 512 * 1024
 MAX_JSON_DEPTH = 32
 """No body of this API nests deeper than 4; Python's own limit is no error that says what to do."""
 
-_STRUCTURE = re.compile(rb'[\[{]|[\]}]|"(?:[^"\\]|\\.)*"', re.S)
+_STRUCTURE = re.compile(rb'[\[{]|[\]}]|"(?:[^"\\]|\\.?)*+(?:"|\Z)', re.S)
 
 _TRACE_ROOT = re.compile(r"Root=(1-[0-9a-f]{8}-[0-9a-f]{24})")
 

@@ -44,7 +44,9 @@ def create_key(body: schemas.keys.KeyBody, deps: Deps, tenant: Tenant) -> schema
 @router.get(
     "",
     summary="List the API keys",
-    responses=answers({200: ("Newest first; of those that are over, the newest 100.", examples.KEYS)}),
+    responses=answers(
+        {200: ("Newest first; of those that are over, the newest 100.", examples.KEYS)}
+    ),
 )
 def list_keys(deps: Deps, tenant: Tenant) -> schemas.keys.KeyList:
     found = usecase.listed(tenant, keys=deps.keys())

@@ -124,7 +124,7 @@ def rotate_webhook(
 def redrive_webhook(
     webhook_id: WebhookId, deps: Deps, tenant: Tenant
 ) -> schemas.webhooks.WebhookRedriven:
-    """The newest 100 events, the oldest of them first; each is off the list once it is delivered."""
+    """The newest 100 events, the oldest of them first; each is off the list once delivered."""
     sent = webhooks.redrive(
         tenant, webhook_id, webhooks=deps.webhooks(), deliveries=deps.deliveries()
     )

@@ -44,8 +44,8 @@ class Envelope(BaseModel):
 
     ``nonce`` is '' for work that follows from other work, and random for work that is asked for
     anew (a retry, a repair, a pause): a FIFO queue drops a body that it saw minutes ago.
-    ``trace_id`` is that of the document that the work is for. ``pauses`` counts how often the message
-    was put back because a service was overloaded.
+    ``trace_id`` is that of the document that the work is for. ``pauses`` counts how often the
+    message was put back because a service was overloaded.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
