@@ -34,8 +34,6 @@ def repair(
     was no fault after all, changes nothing.
     """
     ports = _Ports(ledger, objects, queues)
-    # What a tenant holds is added up last: other repairs move it.
-    findings = sorted(findings, key=lambda one: one.kind is Kind.MISCOUNTED_TENANT)
     return [finding for finding in findings if not _REPAIRS[finding.kind](finding, ports)]
 
 
