@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ragline.adapters.memory_index import okapi
+from ragline.adapters.memory.index import okapi
 
 Doc = dict[str, Any]
 

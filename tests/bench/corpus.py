@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ragline.adapters.memory import MemoryLedger
+from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.domain.chunks import Chunk, Row
 from ragline.domain.documents import Document, Partition
 from ragline.domain.ledger import ChunkState, NewDocument

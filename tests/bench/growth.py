@@ -10,7 +10,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ragline.adapters.memory import MemoryLedger, MemoryObjects, MemoryQueues
+from ragline.adapters.memory.ledger import MemoryLedger
+from ragline.adapters.memory.objects import MemoryObjects
+from ragline.adapters.memory.queues import MemoryQueues
 from ragline.domain.chunks import Chunk, Part, Row
 from ragline.domain.documents import Document, Partition
 from ragline.domain.ledger import ChunkState

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ragline.adapters.memory import MemoryLedger
+from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.embedding import weights
 from ragline.embedding.prepare import ensure
 from ragline.ports import Ledger

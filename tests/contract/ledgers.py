@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from ragline.adapters.backoff import Backoff
 from ragline.adapters.dynamodb import items
 from ragline.adapters.dynamodb.ledger import DynamoLedger
-from ragline.adapters.memory import MemoryLedger
+from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.domain.documents import Document, Partition, Reason, dropped_id
 from ragline.domain.ledger import Audit, ChunkState, NewDocument
 from ragline.ports import Ledger

@@ -19,7 +19,7 @@ from rank_bm25 import BM25Okapi  # type: ignore[import-untyped]
 
 from ragline.adapters.lance import upkeep as lance_upkeep
 from ragline.adapters.lance.index import LanceIndex
-from ragline.adapters.memory_index import K1, B
+from ragline.adapters.memory.index import K1, B
 from ragline.domain.chunks import Filter
 from ragline.evaluation import datasets
 from tests.contract.test_bm25_ranking import ACME, rows

@@ -13,7 +13,7 @@ import pytest
 
 from ragline.adapters.lance import upkeep as lance_upkeep
 from ragline.adapters.lance.index import LanceIndex
-from ragline.adapters.memory_index import MemoryIndex, okapi
+from ragline.adapters.memory.index import MemoryIndex, okapi
 from ragline.domain.chunks import Chunk, Filter, Row
 from ragline.domain.documents import Partition
 from ragline.evaluation import datasets

@@ -11,8 +11,8 @@ import pytest
 from ragline.adapters.dynamodb.ledger import DynamoLedger
 from ragline.adapters.dynamodb.records import DynamoRecords
 from ragline.adapters.dynamodb.usage import DynamoUsageBook
-from ragline.adapters.memory_keys import MemoryKeys, MemoryPlans
-from ragline.adapters.memory_push import MemoryWebhooks
+from ragline.adapters.memory.keys import MemoryKeys, MemoryPlans
+from ragline.adapters.memory.push import MemoryWebhooks
 from ragline.domain.access import KeyRecord, Role
 from ragline.domain.documents import Partition, Status
 from ragline.domain.errors import QuotaExceeded

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ragline.adapters.dynamodb.keys import DynamoKeys
-from ragline.adapters.memory_keys import MemoryKeys
+from ragline.adapters.memory.keys import MemoryKeys
 from ragline.domain.access import KeyRecord, Plan, Rates, Role
 from ragline.domain.errors import Conflict
 from ragline.ports import Keys

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ragline.adapters.memory import MemoryLedger
+from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.domain.documents import Document, Status
 from ragline.domain.errors import WriteConflict
 from ragline.domain.keys import normal_sequencer

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from ragline.adapters.dynamodb.ledger import DynamoLedger
-from ragline.adapters.memory import MemoryLedger
+from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.domain.documents import Document, Partition, Reason, Status
 from ragline.domain.ledger import ChunkState, NewDocument
 from ragline.ports import Ledger

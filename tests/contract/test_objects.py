@@ -13,7 +13,7 @@ import pytest
 from botocore.config import Config
 
 from ragline.adapters.backoff import Backoff
-from ragline.adapters.memory import MemoryObjects
+from ragline.adapters.memory.objects import MemoryObjects
 from ragline.adapters.s3_objects import S3Objects
 from ragline.domain.errors import ServiceUnavailable, SetupError
 from ragline.ports import Objects

@@ -16,15 +16,15 @@ from botocore.exceptions import ClientError
 from ragline.adapters.backoff import Backoff
 from ragline.adapters.dynamodb.connections import DynamoConnections, DynamoTickets
 from ragline.adapters.dynamodb.webhooks import DynamoWebhooks
-from ragline.adapters.event_bus import EventBridge, SqsDeliveries
-from ragline.adapters.memory_push import (
+from ragline.adapters.memory.push import (
     MemoryConnections,
     MemorySecrets,
     MemoryTickets,
     MemoryWebhooks,
 )
-from ragline.adapters.sockets import ApiGatewaySockets, management_url
-from ragline.adapters.webhook_secrets import SsmSecrets
+from ragline.adapters.push.event_bus import EventBridge, SqsDeliveries
+from ragline.adapters.push.sockets import ApiGatewaySockets, management_url
+from ragline.adapters.push.webhook_secrets import SsmSecrets
 from ragline.domain.access import Principal, Role
 from ragline.domain.changes import Change
 from ragline.domain.connections import CONNECTION_SECONDS, TICKET_SECONDS, Connection, Topic

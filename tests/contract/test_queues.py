@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ragline.adapters.backoff import Backoff
-from ragline.adapters.memory import MemoryQueues
+from ragline.adapters.memory.queues import MemoryQueues
 from ragline.adapters.sqs_queues import SqsQueues, group_id
 from ragline.domain.chunks import Part
 from ragline.domain.documents import Partition

@@ -15,7 +15,7 @@ import requests
 from botocore.config import Config
 from botocore.stub import Stubber
 
-from ragline.adapters.memory import MemoryObjects
+from ragline.adapters.memory.objects import MemoryObjects
 from ragline.adapters.s3_objects import S3Objects
 from ragline.domain.errors import SetupError, WriteConflict
 from ragline.ports import Objects, StoredPart

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from ragline.adapters.dynamodb.usage import DynamoUsageBook
-from ragline.adapters.memory_usage import MemoryUsageBook
+from ragline.adapters.memory.usage import MemoryUsageBook
 from ragline.domain.usage import STACK, Usage
 from ragline.ports import UsageBook
 from tests.contract import aws

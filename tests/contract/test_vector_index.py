@@ -31,7 +31,7 @@ from ragline.adapters.lance import store as lance_store
 from ragline.adapters.lance import tables as lance_tables
 from ragline.adapters.lance import upkeep as lance_upkeep
 from ragline.adapters.lance.index import LanceIndex, LanceIndexes
-from ragline.adapters.memory_index import MemoryIndex, MemoryIndexes
+from ragline.adapters.memory.index import MemoryIndex, MemoryIndexes
 from ragline.domain.chunks import Candidate, Chunk, Filter, Passage, Row
 from ragline.domain.documents import Partition, Scalar
 from ragline.domain.errors import InvalidRequest, ServiceUnavailable, SetupError

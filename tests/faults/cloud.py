@@ -28,7 +28,7 @@ from moto.backends import get_backend
 from ragline import batches, wiring
 from ragline.adapters.backoff import Backoff
 from ragline.adapters.dynamodb.ledger import DynamoLedger
-from ragline.adapters.memory_index import MemoryIndexes
+from ragline.adapters.memory.index import MemoryIndexes
 from ragline.adapters.s3_objects import S3Objects
 from ragline.adapters.sqs_queues import SqsQueues
 from ragline.breaker import Breaker

@@ -14,7 +14,7 @@ import pytest
 from ragline import batches, telemetry, wiring
 from ragline.adapters.dynamodb.ledger import DynamoLedger
 from ragline.adapters.dynamodb.usage import DynamoUsageBook
-from ragline.adapters.memory_index import MemoryIndexes
+from ragline.adapters.memory.index import MemoryIndexes
 from ragline.domain.documents import Status
 from ragline.domain.errors import OutOfTime, ServiceUnavailable, Throttled
 from ragline.domain.ledger import NewDocument

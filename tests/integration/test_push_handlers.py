@@ -18,7 +18,7 @@ from functions.deliverer import handler as deliverer
 from functions.notifier import handler as notifier
 from functions.sockets import handler as sockets
 from ragline import wiring
-from ragline.adapters.memory_push import MemoryBus, MemoryReceivers, MemorySockets
+from ragline.adapters.memory.push import MemoryBus, MemoryReceivers, MemorySockets
 from ragline.domain.access import Principal, Role
 from ragline.domain.connections import Topic
 from ragline.domain.errors import ServiceUnavailable, Unauthorised

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ragline.adapters.receivers import HttpReceivers
+from ragline.adapters.push.receivers import HttpReceivers
 from ragline.domain.addresses import parse_networks
 from ragline.domain.errors import InvalidRequest
 from tests.ports import free_port
@@ -240,7 +240,7 @@ def test_tls_proves_the_name_though_the_connection_goes_to_an_address(tmp_path: 
 
 
 def test_the_addresses_of_this_machine_are_found_without_the_network() -> None:
-    from ragline.adapters.receivers import resolved
+    from ragline.adapters.push.receivers import resolved
 
     for address in resolved("localhost", 80):
         assert ipaddress.ip_address(address).is_loopback

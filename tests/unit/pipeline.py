@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from ragline.adapters.memory import MemoryLedger, MemoryObjects, MemoryQueues
-from ragline.adapters.memory_index import MemoryIndex, MemoryIndexes
+from ragline.adapters.memory.index import MemoryIndex, MemoryIndexes
+from ragline.adapters.memory.ledger import MemoryLedger
+from ragline.adapters.memory.objects import MemoryObjects
+from ragline.adapters.memory.queues import MemoryQueues
 from ragline.domain.documents import Document, Partition
 from ragline.domain.ledger import NewDocument
 from ragline.domain.messages import IndexOp, PageRange, PageWork, PartReady

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragline.adapters.memory_keys import MemoryKeys, MemoryPlans
+from ragline.adapters.memory.keys import MemoryKeys, MemoryPlans
 from ragline.adapters.recent import MOST, SECONDS, Recent, RecentKeys
 from ragline.domain.access import Credentials, KeyRecord, Plan, Principal, Rates, Role
 from ragline.domain.errors import Forbidden, InvalidRequest, NotFound, RaglineError, Unauthorised

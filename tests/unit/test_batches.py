@@ -15,7 +15,8 @@ from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from botocore.exceptions import EndpointConnectionError
 
 from ragline import batches, pausing, wiring
-from ragline.adapters.memory import MemoryLedger, MemoryObjects
+from ragline.adapters.memory.ledger import MemoryLedger
+from ragline.adapters.memory.objects import MemoryObjects
 from ragline.breaker import Breaker
 from ragline.domain.chunks import Part
 from ragline.domain.documents import Partition

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragline.adapters.memory_index import okapi, tokens
+from ragline.adapters.memory.index import okapi, tokens
 
 WORDS = st.lists(st.sampled_from(["fox", "hen", "den", "dog"]), max_size=8)
 

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ragline.adapters.memory import MemoryLedger, MemoryObjects, MemoryQueues
+from ragline.adapters.memory.ledger import MemoryLedger
+from ragline.adapters.memory.objects import MemoryObjects
+from ragline.adapters.memory.queues import MemoryQueues
 from ragline.domain.chunks import CHUNKS_PER_PART, ORDINALS_PER_RANGE, Chunk, Part
 from ragline.domain.documents import Document, Partition, Reason, Status
 from ragline.domain.errors import InvalidRequest, NotFound, ServiceUnavailable

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragline.adapters.memory_index import MemoryIndex
+from ragline.adapters.memory.index import MemoryIndex
 from ragline.domain.chunks import Chunk, Row
 from ragline.domain.documents import Partition
 from ragline.domain.errors import LimitExceeded, ServiceUnavailable

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ragline.adapters.memory import MemoryLedger
-from ragline.adapters.memory_push import MemoryConnections, MemoryTickets
+from ragline.adapters.memory.ledger import MemoryLedger
+from ragline.adapters.memory.push import MemoryConnections, MemoryTickets
 from ragline.api.views_webhooks import TEXTS
 from ragline.domain.access import Principal, Role
 from ragline.domain.connections import MAX_TOPICS, TICKET_SECONDS, Topic

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from ragline.adapters.memory import MemoryLedger
+from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.domain.chunks import Filter
 from ragline.domain.documents import Status, dropped_id
 from ragline.domain.errors import Conflict, NotFound, TransientError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ragline.adapters.memory_index import MemoryIndex
+from ragline.adapters.memory.index import MemoryIndex
 from ragline.domain.chunks import Row
 from ragline.domain.documents import Partition, Reason, Status
 from ragline.domain.errors import (

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragline.adapters.memory import MemoryLedger, MemoryObjects, MemoryQueues
+from ragline.adapters.memory.ledger import MemoryLedger
+from ragline.adapters.memory.objects import MemoryObjects
+from ragline.adapters.memory.queues import MemoryQueues
 from ragline.domain.documents import Partition, Status
 from ragline.domain.errors import Conflict, InvalidRequest, LimitExceeded, NotFound
 from ragline.domain.ledger import Multipart, NewDocument

@@ -10,7 +10,7 @@ import pytest
 
 from ragline.adapters.dynamodb import items
 from ragline.adapters.dynamodb.stream import read_change
-from ragline.adapters.memory_push import (
+from ragline.adapters.memory.push import (
     MemoryBus,
     MemoryConnections,
     MemorySockets,

@@ -14,9 +14,9 @@ import pytest
 import typer.main
 
 from ragline.adapters.dynamodb.stream import read_change
-from ragline.adapters.event_bus import SOURCE, detail_type
-from ragline.adapters.memory_push import MemoryConnections
-from ragline.adapters.receivers import SECONDS
+from ragline.adapters.memory.push import MemoryConnections
+from ragline.adapters.push.event_bus import SOURCE, detail_type
+from ragline.adapters.push.receivers import SECONDS
 from ragline.api.views_webhooks import TEXTS
 from ragline.cli.app import app
 from ragline.domain import connections, signatures, webhooks

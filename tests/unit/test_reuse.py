@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ragline.adapters.memory import MemoryLedger, MemoryObjects, MemoryQueues
+from ragline.adapters.memory.ledger import MemoryLedger
+from ragline.adapters.memory.objects import MemoryObjects
+from ragline.adapters.memory.queues import MemoryQueues
 from ragline.domain.chunks import Chunk, Part
 from ragline.domain.documents import Document, Partition
 from ragline.domain.errors import (

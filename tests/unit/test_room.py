@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ragline.adapters.memory import MemoryLedger, MemoryObjects
+from ragline.adapters.memory.ledger import MemoryLedger
+from ragline.adapters.memory.objects import MemoryObjects
 from ragline.domain.documents import Document, Partition, Status
 from ragline.domain.errors import QuotaExceeded
 from ragline.domain.ledger import NewDocument

@@ -8,7 +8,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from ragline.adapters.memory import MemoryLedger
+from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.domain.documents import Document, Partition, Status
 from ragline.domain.errors import Conflict, WriteConflict
 from ragline.domain.keys import upload_key

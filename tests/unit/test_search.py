@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ragline.adapters.memory import MemoryLedger
-from ragline.adapters.memory_index import MemoryIndex
+from ragline.adapters.memory.index import MemoryIndex
+from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.domain.chunks import Candidate, Filter, Passage
 from ragline.domain.documents import Document, Partition
 from ragline.domain.errors import InvalidRequest, ServiceUnavailable

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ragline.adapters.memory import MemoryObjects, MemoryQueues
-from ragline.adapters.memory_index import MemoryIndex, MemoryIndexes
+from ragline.adapters.memory.index import MemoryIndex, MemoryIndexes
+from ragline.adapters.memory.objects import MemoryObjects
+from ragline.adapters.memory.queues import MemoryQueues
 from ragline.domain.documents import Partition, Status
 from ragline.domain.keys import parse_index_data_key
 from ragline.domain.messages import Optimize, read_index_op
@@ -150,7 +151,7 @@ def apply(indexes: MemoryIndexes, deadline: float) -> int:
 def test_the_indexer_looks_after_every_model_of_the_partition(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ragline.adapters.memory_index.MemoryIndex", _Watched)
+    monkeypatch.setattr("ragline.adapters.memory.index.MemoryIndex", _Watched)
     indexes = MemoryIndexes()
     for model in ("mini-1", "mini-2"):
         indexes.of(model).upsert(ACME, [row()])
@@ -162,7 +163,7 @@ def test_the_indexer_looks_after_every_model_of_the_partition(
 def test_an_indexer_whose_time_is_nearly_over_leaves_it_to_the_next_batch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ragline.adapters.memory_index.MemoryIndex", _Watched)
+    monkeypatch.setattr("ragline.adapters.memory.index.MemoryIndex", _Watched)
     monkeypatch.setattr("ragline.usecases.index.time.monotonic", lambda: 100.0)
     indexes = MemoryIndexes()
     indexes.of("mini-1").upsert(ACME, [row()])

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragline.adapters.memory import MemoryLedger, MemoryObjects
+from ragline.adapters.memory.ledger import MemoryLedger
+from ragline.adapters.memory.objects import MemoryObjects
 from ragline.domain.documents import Partition, Reason, Status, is_document_id
 from ragline.domain.errors import (
     Conflict,

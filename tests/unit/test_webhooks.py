@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from ragline.adapters.memory_push import (
+from ragline.adapters.memory.push import (
     MemoryBus,
     MemoryReceivers,
     MemorySecrets,

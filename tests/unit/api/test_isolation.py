@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ragline.adapters.cursors import encode_cursor, sort_key
-from ragline.adapters.memory import MemoryLedger
+from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.api.access import OPEN
 from ragline.api.app import create_app
 from ragline.domain.access import KeyRecord, Role

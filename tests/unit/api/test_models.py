@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from ragline.adapters.lance.index import LanceIndexes
-from ragline.adapters.memory_index import MemoryIndex
+from ragline.adapters.memory.index import MemoryIndex
 from ragline.api.app import create_app
 from ragline.domain.documents import Partition
 from ragline.domain.errors import ServiceUnavailable
@@ -97,7 +97,7 @@ class Uncountable(MemoryIndex):
 def test_an_empty_answer_stands_where_the_rows_cannot_be_counted(
     api: TestClient, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ragline.adapters.memory_index.MemoryIndex", Uncountable)
+    monkeypatch.setattr("ragline.adapters.memory.index.MemoryIndex", Uncountable)
     answer = api.post("/api/v2/query", json=BODY)
     assert (answer.status_code, answer.json()["hits"]) == (200, [])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.testclient import TestClient
 
-from ragline.adapters.memory_push import MemoryReceivers
+from ragline.adapters.memory.push import MemoryReceivers
 from ragline.domain.errors import InvalidRequest
 from ragline.domain.webhooks import Delivery, Undelivered
 from ragline.usecases import tickets

@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ragline.adapters.memory import MemoryLedger, MemoryObjects, MemoryQueues
-from ragline.adapters.memory_index import MemoryIndex, MemoryIndexes
-from ragline.adapters.memory_keys import MemoryKeys
-from ragline.adapters.memory_push import (
+from ragline.adapters.memory.index import MemoryIndex, MemoryIndexes
+from ragline.adapters.memory.keys import MemoryKeys
+from ragline.adapters.memory.ledger import MemoryLedger
+from ragline.adapters.memory.objects import MemoryObjects
+from ragline.adapters.memory.push import (
     MemoryBus,
     MemoryReceivers,
     MemorySecrets,
     MemoryTickets,
     MemoryWebhooks,
 )
-from ragline.adapters.memory_usage import MemoryUsageBook
+from ragline.adapters.memory.queues import MemoryQueues
+from ragline.adapters.memory.usage import MemoryUsageBook
 from ragline.domain.chunks import CHUNKS_PER_PART, Chunk, Part, Row
 from ragline.domain.documents import Document, Metadata, Partition, Reason, Status
 from ragline.domain.ledger import ChunkState, Failure, NewDocument

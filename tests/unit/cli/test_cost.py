@@ -10,8 +10,8 @@ import httpx
 import pytest
 from typer.testing import Result
 
-from ragline.adapters.memory import MemoryLedger
-from ragline.adapters.memory_usage import MemoryUsageBook
+from ragline.adapters.memory.ledger import MemoryLedger
+from ragline.adapters.memory.usage import MemoryUsageBook
 from ragline.cli.stack_ports import StackPorts
 from ragline.domain.documents import Partition
 from ragline.domain.ledger import ChunkState, NewDocument

@@ -11,8 +11,9 @@ import httpx
 import pytest
 from botocore.exceptions import NoCredentialsError
 
-from ragline.adapters.memory import MemoryObjects, MemoryQueues
-from ragline.adapters.memory_index import MemoryIndexes
+from ragline.adapters.memory.index import MemoryIndexes
+from ragline.adapters.memory.objects import MemoryObjects
+from ragline.adapters.memory.queues import MemoryQueues
 from ragline.cli import stack_ports
 from ragline.cli.doctor import lasting
 from ragline.cli.outside import Outside

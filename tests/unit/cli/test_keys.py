@@ -9,7 +9,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from ragline.adapters.memory_keys import MemoryKeys, MemoryPlans
+from ragline.adapters.memory.keys import MemoryKeys, MemoryPlans
 from ragline.cli.app import app
 from ragline.cli.client import Client
 from ragline.cli.key_ports import KeyPorts, key_ports

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from typer.testing import Result
 
-from ragline.adapters.memory_index import MemoryIndexes
+from ragline.adapters.memory.index import MemoryIndexes
 from ragline.cli.outside import Outside
 from ragline.cli.stack_ports import Pinecone
 from ragline.domain.errors import SetupError

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ragline.adapters.memory import MemoryLedger
+from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.cli.outside import Outside
 from ragline.domain.documents import Partition
 from ragline.domain.ledger import NewDocument

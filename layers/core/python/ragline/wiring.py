@@ -313,21 +313,21 @@ def webhooks() -> Webhooks:
 
 @cache
 def webhook_secrets() -> WebhookSecrets:
-    from ragline.adapters.webhook_secrets import SsmSecrets
+    from ragline.adapters.push.webhook_secrets import SsmSecrets
 
     return SsmSecrets(settings().webhook_secrets_prefix, client=client("ssm"))
 
 
 @cache
 def deliveries() -> Deliveries:
-    from ragline.adapters.event_bus import SqsDeliveries
+    from ragline.adapters.push.event_bus import SqsDeliveries
 
     return SqsDeliveries(settings().deliveries_queue_url, client=client("sqs"))
 
 
 @cache
 def receivers() -> Receivers:
-    from ragline.adapters.receivers import HttpReceivers
+    from ragline.adapters.push.receivers import HttpReceivers
     from ragline.domain.addresses import parse_networks
 
     return HttpReceivers(parse_networks(settings().webhook_allow))
@@ -335,7 +335,7 @@ def receivers() -> Receivers:
 
 @cache
 def bus() -> EventBus:
-    from ragline.adapters.event_bus import EventBridge
+    from ragline.adapters.push.event_bus import EventBridge
 
     return EventBridge(settings().event_bus, client=client("events"))
 
@@ -359,7 +359,7 @@ SOCKETS_STAGE = "live"
 
 @cache
 def sockets() -> Sockets:
-    from ragline.adapters.sockets import ApiGatewaySockets, management_url
+    from ragline.adapters.push.sockets import ApiGatewaySockets, management_url
 
     domain, local = settings().sockets_domain, settings().aws_endpoint_url
     where = management_url(domain, SOCKETS_STAGE, local)

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from ragline.adapters.memory import MemoryLedger, MemoryObjects, MemoryQueues
+from ragline.adapters.memory.ledger import MemoryLedger
+from ragline.adapters.memory.objects import MemoryObjects
+from ragline.adapters.memory.queues import MemoryQueues
 from ragline.domain.documents import SEARCHABLE, Document, Partition, Status
 from ragline.domain.keys import upload_key
 from ragline.domain.ledger import ChunkState, NewDocument

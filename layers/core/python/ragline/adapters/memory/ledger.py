@@ -1,21 +1,17 @@
-"""The ledger, the bucket and the queues in memory: what tests and experiments run on.
+"""The ledger in memory, by the same rules as the real one (`domain.lifecycle`).
 
-The contract suites run on these as on the real ones, so they keep the same promises; they forget
-everything with the process. Each method is atomic, so threads may share them.
+It forgets everything with the process. Each method is atomic, so threads may share it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from ragline.adapters.cursors import decode_cursor, encode_cursor, sort_key, trouble_key
-from ragline.adapters.memory_uploads import MemoryUploads
 from ragline.domain import lifecycle
-from ragline.domain.chunks import Part
 from ragline.domain.documents import Document, Partition, Reason, Status
 from ragline.domain.ledger import (
     Audit,
@@ -27,10 +23,8 @@ from ragline.domain.ledger import (
     Work,
 )
 from ragline.domain.lifecycle import MAX_FAILURES, TROUBLED, Record
-from ragline.domain.messages import IndexOp, PageWork, PartReady
 from ragline.domain.tenants import NO_CAPS, Caps, Holdings, Tenant, held_by
 from ragline.domain.times import check_time, iso, utc_now
-from ragline.ports import Backlog
 
 _Document = tuple[str, str]
 _Generation = tuple[str, str, int]
@@ -431,62 +425,5 @@ class MemoryLedger:
         self._records[where] = replace(record, document=counted)
 
 
-class MemoryObjects(MemoryUploads):
-    """``ports.Objects``; a presigned URL names the key and leads nowhere. ETags are MD5 sums."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._objects = {}
-
-    def get(self, key: str, etag: str = "") -> bytes | None:
-        found = self._objects.get(key)
-        if found is None or (etag and etag.strip('"') != _etag(found)):
-            return None
-        return found
-
-    def size(self, key: str) -> int | None:
-        found = self._objects.get(key)
-        return None if found is None else len(found)
-
-    def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
-        self._objects[key] = data
-
-    def delete(self, keys: Iterable[str]) -> None:
-        for key in list(keys):
-            self._objects.pop(key, None)
-
-    def list(self, prefix: str, *, since: str = "") -> Iterator[str]:
-        yield from sorted(key for key in self._objects if key.startswith(prefix) and key >= since)
-
-    def folders(self, prefix: str) -> Iterator[str]:
-        below = (key[len(prefix) :] for key in self.list(prefix))
-        yield from dict.fromkeys(f"{prefix}{one.split('/')[0]}/" for one in below if "/" in one)
-
-
-class MemoryQueues:
-    """``ports.Queues``; ``parts``, ``pages`` and ``ops`` hold what was sent, in order."""
-
-    def __init__(self) -> None:
-        self.parts: list[PartReady] = []
-        self.pages: list[PageWork] = []
-        self.ops: list[IndexOp] = []
-
-    def send_parts(self, parts: Sequence[Part], *, nonce: str = "", trace_id: str = "") -> None:
-        self.parts.extend(PartReady.of(part, nonce, trace_id) for part in parts)
-
-    def send_pages(self, work: Sequence[PageWork]) -> None:
-        self.pages.extend(work)
-
-    def send_ops(self, ops: Sequence[IndexOp]) -> None:
-        self.ops.extend(ops)
-
-    def backlog(self) -> Backlog:
-        return Backlog(len(self.pages), len(self.parts), len(self.ops))
-
-
 def _generation(document: Document) -> _Generation:
     return (document.partition.tenant, document.document_id, document.generation)
-
-
-def _etag(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()

@@ -1,0 +1,44 @@
+"""A bucket in memory: keys, bytes and types, and uploads in parts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from ragline.adapters.memory.uploads import MemoryUploads
+
+
+class MemoryObjects(MemoryUploads):
+    """``ports.Objects``; a presigned URL names the key and leads nowhere. ETags are MD5 sums."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._objects = {}
+
+    def get(self, key: str, etag: str = "") -> bytes | None:
+        found = self._objects.get(key)
+        if found is None or (etag and etag.strip('"') != _etag(found)):
+            return None
+        return found
+
+    def size(self, key: str) -> int | None:
+        found = self._objects.get(key)
+        return None if found is None else len(found)
+
+    def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+        self._objects[key] = data
+
+    def delete(self, keys: Iterable[str]) -> None:
+        for key in list(keys):
+            self._objects.pop(key, None)
+
+    def list(self, prefix: str, *, since: str = "") -> Iterator[str]:
+        yield from sorted(key for key in self._objects if key.startswith(prefix) and key >= since)
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        below = (key[len(prefix) :] for key in self.list(prefix))
+        yield from dict.fromkeys(f"{prefix}{one.split('/')[0]}/" for one in below if "/" in one)
+
+
+def _etag(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()

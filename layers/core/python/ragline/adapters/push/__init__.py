@@ -1,0 +1,1 @@
+"""Telling others: webhooks' receivers and secrets, WebSockets, EventBridge."""
