@@ -42,7 +42,7 @@ class Audit:
             lines.append(
                 f"NOT AUDITED: {len(self.skipped)} of {self.asked + len(self.skipped)} packages "
                 f"could not be asked about ({some or 'the service gave no answer'}). Run it where "
-                "https://pypi.org can be reached."
+                "pip-audit reaches its vulnerability service."
             )
         lines.append(f"{self.asked} packages audited, {len(self.known)} known vulnerabilities")
         return "\n".join(lines)
