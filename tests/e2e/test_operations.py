@@ -152,6 +152,7 @@ def destroy(stack: Stack) -> None:
 
 
 def test_a_tenant_is_deleted_and_nothing_of_it_is_found(stack: Stack, ragline: CommandLine) -> None:
+    assert "no tenant 'acne'" in ragline("tenants", "delete", "acne", code=4)["error"]["message"]
     key = "uploads/acme/library/reef.md"
     stack.s3.put_object(Bucket=stack.bucket, Key=key, Body=b"The reef is charted on sheet nine.")
     item = {"PK": {"S": f"TENANT#acme#DOC#{dropped_id(key)}"}, "SK": {"S": "META"}}

@@ -126,6 +126,15 @@ def test_the_stack_s_own_key_is_read_from_its_secret() -> None:
     assert address(Choice(), world).key == KEY
 
 
+def test_a_stack_that_has_a_websocket_api_tells_its_address() -> None:
+    outputs = {**OUTPUTS, "SocketsApiId": "ws1"}
+    secrets, stubber = stubbed("secretsmanager")
+    stubber.add_response("get_secret_value", {"SecretString": KEY}, {"SecretId": ARN})
+    given = session(cloudformation=cloudformation(outputs), secretsmanager=secrets)
+    world = outside(environ={}, local=FakeLocal(FakeCloud()), session=lambda *_: given)
+    assert "ws1" in address(Choice(), world).sockets
+
+
 def test_who_may_not_read_the_secret_is_told_of_the_variable() -> None:
     secrets, stubber = stubbed("secretsmanager")
     stubber.add_client_error("get_secret_value", "AccessDeniedException", "not you", 400)

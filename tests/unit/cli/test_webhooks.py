@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ragline.cli.watch import Watched, sockets_url, told
+from ragline.cli.target import sockets_url
+from ragline.cli.watch import Watched, told
 from tests.unit.cli.fakes import FakeApi, outside, problem, run
 
 SECRET = "whsec_of_a_test"

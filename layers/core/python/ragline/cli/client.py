@@ -284,7 +284,9 @@ def _of_problem(status: int, problem: Mapping[str, Any]) -> RaglineError:
     if code == "no_such_route":
         return SetupError(f"{detail} The stack may be older than this command: deploy it anew.")
     if status == 403:
-        return SetupError(f"{detail} `ragline keys create --role …` makes a key that may.")
+        return SetupError(
+            f"{detail} Ask who runs the stack for a key that may (`ragline keys create --role …`)."
+        )
     if status >= 500 and problem.get("trace_id"):
         detail += f" (trace_id {problem['trace_id']}; see `ragline logs api`)"
     kind = _known_errors().get(code) or _BY_STATUS.get(status, ServiceUnavailable)

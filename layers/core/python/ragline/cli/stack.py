@@ -199,7 +199,7 @@ def env(
     endpoint: options.Endpoint = None,
     region: options.Region = None,
 ) -> None:
-    """Print the API's address and key, and the bucket, for other clients: eval "$(ragline env)".
+    """Print the APIs' addresses, a key, and the bucket, for other clients: eval "$(ragline env)".
 
     It prints the key, or your token if you have set one.
     """
@@ -209,6 +209,8 @@ def env(
     variables = {"RAGLINE_API_URL": where.url, **caller}
     if where.bucket:
         variables["RAGLINE_BUCKET"] = where.bucket
+    if where.sockets:
+        variables["RAGLINE_SOCKETS_URL"] = where.sockets
     screen.give(variables)
     if not as_json:
         for name, value in variables.items():

@@ -49,7 +49,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An HTTP API, and the bucket behind it if the stack told. ``key`` and ``token`` are secrets.
+    """An HTTP API, and the bucket and the WebSocket API beside it if the stack told. ``key`` and
+    ``token`` are secrets.
 
     Where there is a token it is sent, and no key.
     """
@@ -59,6 +60,7 @@ class Address:
     key: str = ""
     bucket: str = ""
     token: str = ""
+    sockets: str = ""
 
     def __repr__(self) -> str:
         return f"Address({self.url!r})"
@@ -122,6 +124,7 @@ def address_at(where: Account, key: str = "", token: str = "") -> Address:
         key,
         outputs.get("DocumentsBucketName", ""),
         token,
+        sockets_url(meta.endpoint_url, meta.region_name, outputs.get("SocketsApiId", "")),
     )
 
 
@@ -145,6 +148,21 @@ def api_url(endpoint_url: str, region: str, outputs: dict[str, str]) -> str:
         if host.endswith(f".{suffix}"):
             return f"https://{api}.execute-api.{region}.{suffix}/{stage}"
     return f"{endpoint_url.rstrip('/')}/restapis/{api}/{stage}/_user_request_"
+
+
+def sockets_url(endpoint_url: str, region: str, api: str) -> str:
+    """Where a WebSocket API answers: on AWS by its name, on a local cloud by its path.
+
+    '' for that of a stack without one.
+    """
+    if not api:
+        return ""
+    parts = urlsplit(endpoint_url)
+    for suffix in ("amazonaws.com", "amazonaws.com.cn"):
+        if (parts.hostname or "").endswith(f".{suffix}"):
+            return f"wss://{api}.execute-api.{region}.{suffix}/live"
+    scheme = "wss" if parts.scheme == "https" else "ws"
+    return f"{scheme}://{parts.netloc}/_aws/execute-api/{api}/live"
 
 
 def _profile(name: str | None, outside: Outside) -> str | None:

@@ -14,6 +14,7 @@ from ragline.cli.screen import Screen
 from ragline.cli.target import Choice, account
 from ragline.cli.waiting import wait
 from ragline.domain.documents import check_name
+from ragline.domain.errors import NotFound
 from ragline.usecases import erase
 
 Name = Annotated[str, typer.Argument(metavar="TENANT")]
@@ -41,8 +42,11 @@ def delete(
     places = outside.places(where)
     if not yes:
         there = erase.left(tenant, places)
+        if not any(there.values()):
+            raise NotFound(f"there is no tenant {tenant!r}: nothing is kept of it.")
         screen.give({"tenant": tenant, "deleted": False, "left": there})
-        screen.show(_table(there), Text("Nothing was done: --yes deletes all of it.", style="bold"))
+        told = Text("Nothing was done: --yes deletes all of it.", style="bold")
+        screen.show(_table("kept", there), told)
         return
     screen.say(f"closing tenant {tenant}")
     keys = erase.close(tenant, places)
@@ -56,7 +60,7 @@ def delete(
         gone |= erase.erase(tenant, places)
     there = erase.left(tenant, places)
     screen.give({"tenant": tenant, "deleted": True, "gone": gone, "left": there})
-    screen.show(_table(there), Text(_sentence(tenant, there, waiting), style="bold"))
+    screen.show(_table("left", there), Text(_sentence(tenant, there, waiting), style="bold"))
     if any(there.values()):
         raise typer.Exit(exits.FAILED)
 
@@ -69,9 +73,9 @@ def _sentence(tenant: str, there: dict[str, int], waiting: int) -> str:
     return "Something is left, or came meanwhile: do this again in a minute."
 
 
-def _table(there: dict[str, int]) -> Table:
+def _table(head: str, there: dict[str, int]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("left", no_wrap=True)
+    table.add_column(head, no_wrap=True)
     table.add_column("", justify="right", no_wrap=True)
     for name, number in there.items():
         table.add_row(name, f"{number:,}")

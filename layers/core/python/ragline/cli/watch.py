@@ -12,10 +12,10 @@ import typer
 from rich.text import Text
 
 import ragline
-from ragline.cli import aws, exits, options
+from ragline.cli import exits, options
 from ragline.cli.outside import Outside
 from ragline.cli.screen import Screen, line, status_text
-from ragline.cli.target import Address, Choice, account, address, address_at
+from ragline.cli.target import Address, Choice, address
 from ragline.domain.documents import TERMINAL, Status, check_document_id, check_name
 from ragline.domain.errors import InvalidRequest, NotFound, ServiceUnavailable, SetupError
 
@@ -92,30 +92,15 @@ def place(choice: Choice, outside: Outside) -> tuple[str, Address]:
     Raises:
         SetupError: nothing says where it is.
     """
-    given = outside.environ.get("RAGLINE_SOCKETS_URL", "")
-    if given and not choice.anything:
-        return given, address(choice, outside)
+    caller = address(choice, outside)
+    given = "" if choice.anything else outside.environ.get("RAGLINE_SOCKETS_URL", "")
+    if url := given or caller.sockets:
+        return url, caller
     if outside.environ.get("RAGLINE_API_URL") and not choice.anything:
-        raise SetupError("set RAGLINE_SOCKETS_URL as well: wss://…, see docs/push.md.")
-    where = account(choice, outside)
-    client = where.client("cloudformation")
-    outputs = aws.stack_outputs(client, where.stack)
-    if "SocketsApiId" not in outputs:
-        raise SetupError(f"stack {where.stack} has no WebSocket API: deploy it anew.")
-    key, token = (outside.environ.get(f"RAGLINE_{one}", "") for one in ("API_KEY", "TOKEN"))
-    caller = address_at(where, key, token)
-    url = sockets_url(client.meta.endpoint_url, client.meta.region_name, outputs["SocketsApiId"])
-    return url, caller
-
-
-def sockets_url(endpoint_url: str, region: str, api: str) -> str:
-    """Where a WebSocket API answers: on AWS by its name, on a local cloud by its path."""
-    parts = urlsplit(endpoint_url)
-    for suffix in ("amazonaws.com", "amazonaws.com.cn"):
-        if (parts.hostname or "").endswith(f".{suffix}"):
-            return f"wss://{api}.execute-api.{region}.{suffix}/live"
-    scheme = "wss" if parts.scheme == "https" else "ws"
-    return f"{scheme}://{parts.netloc}/_aws/execute-api/{api}/live"
+        raise SetupError(
+            "set RAGLINE_SOCKETS_URL as well: who runs the stack has it from `ragline env`."
+        )
+    raise SetupError(f"{caller.place} has no WebSocket API: deploy it anew.")
 
 
 def headers_of(caller: Address) -> dict[str, str]:
