@@ -48,9 +48,9 @@ class Desk:
 @pytest.mark.parametrize(
     ("caps", "told"),
     [
-        ({"documents": 1}, r"1 more documents.*holds 1 of its cap max_documents, 1\."),
-        ({"bytes": 19}, r"10 more bytes.*holds 10 of its cap max_bytes, 19\."),
-        ({"chunks": 0}, r"1 more chunks.*holds 0 of its cap max_chunks, 0\."),
+        ({"documents": 1}, r"1 more document,.*holds 1 of its cap max_documents, 1\."),
+        ({"bytes": 19}, r"10 more bytes,.*holds 10 of its cap max_bytes, 19\."),
+        ({"chunks": 0}, r"1 more chunk,.*holds 0 of its cap max_chunks, 0\."),
     ],
 )
 def test_a_registration_beyond_a_cap_is_refused_and_names_it(

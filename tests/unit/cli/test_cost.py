@@ -8,10 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
-from typer.testing import Result
+from typer.testing import CliRunner, Result
 
 from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.adapters.memory.usage import MemoryUsageBook
+from ragline.cli.app import app
+from ragline.cli.outside import Outside
 from ragline.cli.stack_ports import StackPorts
 from ragline.domain.documents import Partition
 from ragline.domain.ledger import ChunkState, NewDocument
@@ -146,3 +148,60 @@ def set_cost(ledger: MemoryLedger, amount: str) -> Result:
     object.__setattr__(ports, "ledger", ledger)
     world = outside(ports=lambda _: ports, environ={})
     return run(world, "tenants", "set", "acme", f"--max-cost={amount}", *WHERE)
+
+
+def run_narrow(world: Outside, *args: str) -> Result:
+    """The same on a terminal of 80 columns."""
+    env = {"COLUMNS": "80", "NO_COLOR": "1"}
+    return CliRunner(env=env).invoke(app, list(args), obj=world)
+
+
+def costing(*lines: tuple[str, float, float]) -> list[list[str]]:
+    """The rows that a person is shown at 80 columns, split into words."""
+    costs = [{"item": item, "quantity": much, "usd": usd} for item, much, usd in lines]
+    told = {"costs": costs, "usd": sum(usd for *_, usd in lines), "usd_per_chunk": None}
+    api = FakeApi(override=lambda request: httpx.Response(200, json=told))
+    done = run_narrow(outside(api), "cost", "--month", "2026-10")
+    assert done.exit_code == 0, done.output
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    return [row.split() for row in done.stdout.splitlines()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("usd", "shown"),
+    [
+        (2.953e-06, "$0.000003"),
+        (4e-07, "<$0.000001"),
+        (0.0, "$0.00"),
+        (0.00012345, "$0.000123"),
+        (0.5, "$0.50"),
+        (0.99999999, "$1.00"),
+        (12_345.678, "$12,345.68"),
+    ],
+)
+def test_money_has_six_decimals_at_most_and_no_exponent(usd: float, shown: str) -> None:
+    row, foot = costing(("s3_reads", 2, usd))
+    assert row == ["s3", "reads", "2", shown]
+    assert foot == ["Together", f"{shown}."]
+
+
+@pytest.mark.parametrize(
+    ("item", "much", "shown"),
+    [
+        ("invocations", 14.763, "15"),
+        ("invocations", 1_234_567.0, "1,234,567"),
+        ("invocations", 0.2, "<1"),
+        ("invocations", 0.0, "0"),
+        ("log_gigabytes", 0.00012345, "0.000123"),
+        ("log_gigabytes", 0.0, "0"),
+        ("index_gigabyte_months", 12.3456, "12.3"),
+        ("index_gigabyte_months", 9.999, "10.0"),
+        ("gb_seconds", 3_600.4, "3,600"),
+        ("gb_seconds", 0.7384, "0.738"),
+    ],
+)
+def test_counts_are_whole_and_gigabytes_have_three_digits(
+    item: str, much: float, shown: str
+) -> None:
+    row, _ = costing((item, much, 1))
+    assert row == [*item.split("_"), shown, "$1.00"]

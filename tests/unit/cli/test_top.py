@@ -203,3 +203,47 @@ def test_a_frame_fits_a_terminal_and_shows_no_control_characters(width: int) -> 
     assert "\x1b" not in shown
     assert "d[2J1" in shown
     assert all(len(line) <= width for line in shown.splitlines())
+
+
+def framed(width: int, *troubles: Trouble, functions: tuple[str, ...] = ("dead-letters",)) -> str:
+    queue = Queue("DeadInvocations", 12_345, 1_234, 1_234, 7_200)
+    work = Work({one: FunctionWork(12_345, 123, 20.0, 40_000.0) for one in functions}, {},
+                None, {}, troubles)  # fmt: skip
+    console = Console(width=width, file=io.StringIO(), force_terminal=False)
+    console.print(rendered(Frame("dev", "now", 15.0, [queue], {}, work)))
+    shown: str = console.file.getvalue()  # type: ignore[attr-defined]
+    assert all(len(line) <= width for line in shown.splitlines())
+    return shown
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_queues_and_functions_are_shown_with_whole_heads_and_values(width: int) -> None:
+    words = " ".join(framed(width).replace("│", " ").split())
+    for whole in (
+        "queue waiting in hand held wait",
+        "DeadInvocations 12,345 1,234 1,234 120 min",
+        "function runs errors p50 ms p95 ms",
+        "dead-letters 12,345 123 20 40,000",
+    ):
+        assert whole in words
+    assert "…" not in words.replace("--trace …", "")
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+@pytest.mark.parametrize("document_id", ["0123abcd-0123-4567-89ab-0123456789ab", "d" * 64])
+def test_what_failed_last_has_whole_ids_and_its_status(width: int, document_id: str) -> None:
+    trace = "0123456789abcdef" * 2
+    trouble = Trouble("2026-01-01T00:00:00+00:00", document_id, "failed", "too_large", trace)
+    shown = framed(width, trouble, trouble).partition("what failed last")[2]
+    words = shown.replace("│", " ").split()
+    for whole in ("2026-01-01T00:00:00+00:00", document_id, "failed", "too_large", trace):
+        assert words.count(whole) == 2
+
+
+def test_an_id_wider_than_the_screen_is_folded_and_not_cut() -> None:
+    assert framed(80, Trouble("now", "z" * 128, "failed", "corrupt", "1")).count("z") == 128
+
+
+def test_on_a_narrow_screen_functions_come_last_for_it_may_be_short_as_well() -> None:
+    shown = framed(80)
+    assert shown.index("what failed last") < shown.index("dead-letters")

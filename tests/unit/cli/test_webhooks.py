@@ -5,7 +5,10 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner, Result
 
+from ragline.cli.app import app
+from ragline.cli.outside import Outside
 from ragline.cli.target import sockets_url
 from ragline.cli.watch import Watched, told
 from tests.unit.cli.fakes import FakeApi, outside, problem, run
@@ -141,3 +144,21 @@ def test_a_line_tells_how_far_a_document_is() -> None:
     assert told(message()).plain.split() == [
         "2026-01-31T12:00:01.000Z", "processing", "50%", "2/4", "chunks", "d1",
     ]  # fmt: skip
+
+
+def run_narrow(world: Outside, *args: str) -> Result:
+    """The same on a terminal of 80 columns."""
+    env = {"COLUMNS": "80", "NO_COLOR": "1"}
+    return CliRunner(env=env).invoke(app, list(args), obj=world)
+
+
+def test_at_80_columns_an_id_can_be_copied_and_the_url_is_folded() -> None:
+    name, url = f"wh_{'0123456789abcdef' * 2}", f"https://example.com/hooks/{'a' * 60}"
+    long = {**HOOK, "webhook_id": name, "url": url}
+    shown = run_narrow(outside(answering(200, {"webhooks": [long]})), "webhooks", "ls").stdout
+    head, first, *rest = shown.splitlines()
+    assert head.split() == ["webhook", "url", "collections", "ends"]
+    assert first.split()[0] == name
+    folded = [row[len(name) :].split()[0] for row in (first, *rest) if row[len(name) :].strip()]
+    assert "".join(folded).startswith(url)
+    assert all(len(line) <= 80 for line in shown.splitlines())

@@ -27,6 +27,10 @@ from ragline.prices import figures, prices
 from ragline.usecases.usage import Account, by_tenant, made_up
 
 NOBODY = "(the stack itself)"
+LEAST = 0.000001
+"""The least amount that is shown, in dollars."""
+MEASURED = {"gb", "gigabyte", "gigabytes"}
+"""Words in the names of what is measured and not counted."""
 
 
 def cost(
@@ -207,7 +211,7 @@ def _lines(lines: Sequence[Line]) -> Table:
     for name in ("what", "how much", "$"):
         rows.add_column(name, justify="left" if name == "what" else "right", no_wrap=True)
     for line in lines:
-        rows.add_row(line.item.replace("_", " "), f"{line.quantity:,.3f}", _usd(line.usd))
+        rows.add_row(line.item.replace("_", " "), _quantity(line), _usd(line.usd))
     return rows
 
 
@@ -217,5 +221,25 @@ def _foot(usd: float, by_chunk: float | None) -> Text:
 
 
 def _usd(amount: float) -> str:
-    """Cents, or as far as there is something to see."""
-    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4g}"
+    """Cents; below a dollar four digits, but no further than a millionth."""
+    if 0 < amount < LEAST:
+        return f"<${LEAST:.6f}"
+    if amount >= 1:
+        return f"${amount:,.2f}"
+    whole, decimals = f"{float(f'{amount:.4g}'):.6f}".split(".")
+    return f"${whole}.{decimals.rstrip('0'):0<2}"
+
+
+def _quantity(line: Line) -> str:
+    """What is counted as a whole number, for an estimate has fractions; what is measured, in
+    gigabytes, with three digits."""
+    if any(word in MEASURED for word in line.item.split("_")):
+        return _three_digits(line.quantity)
+    return "<1" if 0 < line.quantity < 0.5 else f"{line.quantity:,.0f}"
+
+
+def _three_digits(number: float) -> str:
+    if not number:
+        return "0"
+    power = int(f"{number:.2e}".partition("e")[2])  # of what it is rounded to
+    return f"{number:,.{max(0, 2 - power)}f}"

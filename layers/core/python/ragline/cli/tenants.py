@@ -22,6 +22,7 @@ from ragline.ports import Ledger
 app = typer.Typer(name="tenants", help="Tenants: what they hold, and the most that they may.")
 
 NONE = "none"
+MONTHLY = "$ a month"
 Name = Annotated[str, typer.Argument(metavar="TENANT")]
 
 
@@ -101,7 +102,7 @@ def list_tenants(
     screen, ledger = Screen(as_json), _ledger(ctx, Choice(stack, profile, endpoint, region))
     found = [ledger.tenant(name) for name in ledger.tenants()]
     screen.give({"tenants": [_told(one) for one in found]})
-    screen.show(_table(found) if found else Text("no tenants.", style="dim"))
+    screen.show(_list(found) if found else Text("no tenants.", style="dim"))
 
 
 def _ledger(ctx: typer.Context, choice: Choice) -> Ledger:
@@ -127,25 +128,41 @@ def _dollars(value: str, option: str) -> float | None:
 
 def _show(screen: Screen, tenant: Tenant) -> None:
     screen.give(_told(tenant))
-    screen.show(_table([tenant]))
+    screen.show(_table(tenant))
 
 
 def _told(tenant: Tenant) -> dict[str, Any]:
     return {"tenant": tenant.name, "holds": asdict(tenant.holds), "caps": asdict(tenant.caps)}
 
 
-def _table(tenants: list[Tenant]) -> Table:
+def _table(tenant: Tenant) -> Table:
+    """A tenant's caps, one in a row. What it spent is the book's to tell: see ``ragline cost``."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("tenant", no_wrap=True)
-    for name in HELD:
+    table.add_column(Text(tenant.name), overflow="fold")
+    for name in ("held", "cap"):
         table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("of at most", justify="right", no_wrap=True)
-    table.add_column("$ a month at most", justify="right", no_wrap=True)
+    for name in HELD:
+        cap = getattr(tenant.caps, name)
+        held = f"{getattr(tenant.holds, name):,}"
+        table.add_row(name, held, NONE if cap is None else f"{cap:,}")
+    cost = tenant.caps.cost
+    table.add_row(MONTHLY, "", NONE if cost is None else f"{cost:,.2f}")
+    return table
+
+
+def _list(tenants: list[Tenant]) -> Table:
+    """A tenant in a row, its caps below what it holds: beside it they would be too wide."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("tenant", overflow="fold")
+    for name in (*HELD, MONTHLY):
+        table.add_column(name, justify="right", overflow="fold")
     for each in tenants:
         cells = []
         for name in HELD:
             cap = getattr(each.caps, name)
-            cells += [f"{getattr(each.holds, name):,}", "" if cap is None else f"{cap:,}"]
+            cells.append(
+                f"{getattr(each.holds, name):,}" + ("" if cap is None else f"\nof {cap:,}")
+            )
         cost = each.caps.cost
-        table.add_row(Text(each.name), *cells, "" if cost is None else f"{cost:,.2f}")
+        table.add_row(Text(each.name), *cells, "" if cost is None else f"\nof {cost:,.2f}")
     return table

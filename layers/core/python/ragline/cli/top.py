@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
+from rich.measure import Measurement
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -33,6 +34,9 @@ from ragline.cli.watching import (
 from ragline.metrics import CHUNKS, DEAD_LETTERS, ENDED, QUERIES
 
 TROUBLES = 5
+BORDERS = 6
+"""Columns of a panel that stands beside another that are not its table's."""
+UNBOUNDED = 10_000
 _DEEP = 1_000
 
 
@@ -131,19 +135,37 @@ def rendered(frame: Frame) -> RenderableType:
         ("ragline top  ", "bold"), (line(frame.stack), "cyan"), f"  {frame.time}  ",
         (f"the last {frame.minutes:.0f} min", "dim"),
     )  # fmt: skip
+    tables = _queues(frame.queues), _functions(frame.work.functions)
+    queues = Panel(tables[0], title="queues", border_style="dim")
+    functions = Panel(tables[1], title="functions", border_style="dim")
+    documents = Panel(_documents(frame), title="documents and queries", border_style="dim")
+    troubles = Panel(_troubles(frame), title="what failed last", border_style="dim")
     side = Table.grid(padding=(0, 2), expand=True)
     side.add_column(ratio=1)
     side.add_column(ratio=1)
-    side.add_row(
-        Panel(_queues(frame.queues), title="queues", border_style="dim"),
-        Panel(_functions(frame.work.functions), title="functions", border_style="dim"),
-    )
-    return Group(
-        head,
-        side,
-        Panel(_documents(frame), title="documents and queries", border_style="dim"),
-        Panel(_troubles(frame), title="what failed last", border_style="dim"),
-    )
+    side.add_row(queues, functions)
+    wide = Group(head, side, documents, troubles)
+    # A narrow screen may be short too, and what goes wrong matters more than what runs.
+    narrow = Group(head, queues, documents, troubles, functions)
+    return _Fitting(wide, narrow, tables, lambda width: width // 2 - BORDERS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """``wide`` where each of ``tables`` fits into its room, or else ``narrow``.
+
+    ``room``: of so wide a screen, how much a table gets.
+    """
+
+    wide: RenderableType
+    narrow: RenderableType
+    tables: Sequence[Table]
+    room: Callable[[int], int] = lambda width: width
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        anything = options.update(width=UNBOUNDED)
+        needed = max(Measurement.get(console, anything, one).maximum for one in self.tables)
+        yield self.wide if needed <= self.room(options.max_width) else self.narrow
 
 
 def _table(*columns: str) -> Table:
@@ -155,7 +177,7 @@ def _table(*columns: str) -> Table:
 
 
 def _queues(queues: Sequence[Queue]) -> Table:
-    table = _table("queue", "waiting", "in hand", "held back", "wait")
+    table = _table("queue", "waiting", "in hand", "held", "wait")
     for one in queues:
         bad = "red" if "Dead" in one.name and one.waiting + one.in_hand else ""
         style = bad or ("yellow" if one.waiting > _DEEP else "" if one.waiting else "dim")
@@ -200,12 +222,16 @@ def _troubles(frame: Frame) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     for name in ("time", "document", "status", "code", "trace (ragline logs --trace …)"):
         table.add_column(name, no_wrap=True)
+    heads = "time, status, code\n  document, trace (ragline logs --trace …)"
+    lines = [Text(heads, style="bold")]
     for one in frame.work.troubles[:TROUBLES]:
-        table.add_row(
-            one.time, line(one.document_id), status_text(one.status), line(one.code),
-            Text(line(one.trace_id), style="dim"),
-        )  # fmt: skip
-    return table
+        document, status, code = line(one.document_id), status_text(one.status), line(one.code)
+        trace = Text(line(one.trace_id), style="dim")
+        table.add_row(one.time, Text(document), status, Text(code), trace)
+        said = Text.assemble(one.time, "  ", status, f"  {code}\n  {document}  ", trace)
+        said.overflow = "fold"
+        lines.append(said)
+    return _Fitting(table, Group(*lines), (table,))
 
 
 def _number(value: float | None) -> str:

@@ -185,7 +185,7 @@ def _show_secret(screen: Screen, made: Webhook) -> None:
 def _table(found: list[Webhook]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("webhook", "url", "collections", "ends"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "webhook")
     for one in found:
         named = "all" if one.collections is None else ", ".join(one.collections) or "none"
         ends = f"disabled: {one.disabled}" if one.disabled else ", ".join(one.statuses)

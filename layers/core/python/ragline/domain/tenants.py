@@ -69,8 +69,9 @@ class Tenant:
             cap, needed = getattr(self.caps, name), getattr(more, name)
             held = getattr(self.holds, name)
             if cap is not None and needed > 0 and held + needed > cap:
+                things = name.removesuffix("s") if needed == 1 else name
                 raise QuotaExceeded(
-                    f"{what} needs {needed:,} more {name}, and tenant {self.name!r} holds "
+                    f"{what} needs {needed:,} more {things}, and tenant {self.name!r} holds "
                     f"{held:,} of its cap max_{name}, {cap:,}. Delete documents, or have the "
                     f"cap raised (`ragline tenants set {self.name} --max-{name} …`)."
                 )

@@ -114,8 +114,8 @@ class SnippetView(BaseModel):
 class HitView(BaseModel):
     rank: int
     score: float = Field(
-        description="How far the hit stands above the query's other candidates (below: negative), so "
-        "comparable within this answer only; 0 where there is nothing to compare it with."
+        description="How far the hit stands above the query's other candidates (below: negative), "
+        "so comparable within this answer only; 0 where there is nothing to compare it with."
     )
     text: str
     document_id: str
