@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 CODE = ROOT / "layers/core/python/ragline"
 PAGE = (ROOT / "docs/ledger.md").read_text()
 # Not imported: a compiled module would lie among the chapters, to be pushed with them.
-CHAPTERS: dict[str, Callable[[], bytes]] = runpy.run_path(str(ROOT / "docs/handbook/build.py"))[
+CHAPTERS: dict[str, Callable[[], bytes]] = runpy.run_path(str(ROOT / "docs/build_handbook.py"))[
     "CHAPTERS"
 ]
 

@@ -19,7 +19,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "template.yaml").touch()
     book = tmp_path / "docs" / "handbook"
     book.mkdir(parents=True)
-    for name in [*CHAPTERS, "build.py"]:
+    for name in CHAPTERS:
         (book / name).write_text(name)
     return tmp_path
 

@@ -41,7 +41,7 @@ def _chunks(path: Path) -> Iterator[Chunk]:
 
 
 def build() -> ModuleType:
-    place = PROJECT / "docs" / "handbook" / "build.py"
+    place = PROJECT / "docs" / "build_handbook.py"
     spec = importlib.util.spec_from_file_location("handbook_build", place)
     assert spec
     assert spec.loader
@@ -80,7 +80,7 @@ def test_the_chapters_are_those_that_the_script_builds() -> None:
     module = build()
     for name, make in module.CHAPTERS.items():
         kept = (PROJECT / "docs" / "handbook" / name).read_bytes()
-        assert _contents(make()) == _contents(kept), f"{name}: run docs/handbook/build.py"
+        assert _contents(make()) == _contents(kept), f"{name}: run docs/build_handbook.py"
 
 
 def _contents(data: bytes) -> object:

@@ -108,9 +108,9 @@ def demo(
 
 
 def handbook(project: Path) -> list[Path]:
-    """The chapters that the repository ships; what builds them is none of them."""
+    """The chapters that the repository ships."""
     folder = project / "docs" / "handbook"
-    chapters = [path for path in expand([folder]) if path.suffix not in {".py", ".pyc"}]
+    chapters = expand([folder])
     if not folder.is_dir() or not chapters:
         raise SetupError(f"no handbook in {folder}. Run this in a checkout of Ragline.")
     return chapters

@@ -1,6 +1,6 @@
 """Builds the handbook's chapters that are no plain text: the same bytes every time.
 
-    python docs/handbook/build.py          writes them beside this file
+    python docs/build_handbook.py          writes them into docs/handbook
 
 The Markdown and HTML chapters are written by hand; the facts are those of the code of this release.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 import docx
 from fpdf import FPDF
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).with_name("handbook")
 WRITTEN = datetime(2026, 1, 1, tzinfo=UTC)
 
 OPERATIONS: list[list[tuple[str, list[str]]]] = [
