@@ -145,7 +145,7 @@ def redrive(
     with _client(ctx, Choice(stack, profile, endpoint, region)) as client:
         sent = client.ask(Sent, "POST", f"{_path(webhook_id)}/redrive")
     screen.give(sent.raw())
-    screen.show(Text(f"{len(sent.events)} events are sent again."))
+    screen.show(Text(f"events sent again: {len(sent.events)}"))
 
 
 @app.command(epilog=exits.EPILOG)
