@@ -28,27 +28,19 @@ EVERY_MINUTES = 5
 @observed_at_rest
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1_000 - MARGIN_SECONDS
+    ledger, objects, queues = wiring.ledger(), wiring.objects(), wiring.queues()
     now = utc_now()
-    found = reconcile(
-        ledger=wiring.ledger(),
-        objects=wiring.objects(),
-        queues=wiring.queues(),
-        now=now,
-        deadline=deadline,
-    )
+    found = reconcile(ledger=ledger, objects=objects, queues=queues, now=now, deadline=deadline)
     verdicts = {verdict.value: found[verdict] for verdict in Verdict}
     for verdict, documents in verdicts.items():
         measure_any(VERDICTS[verdict], documents)
-    backlog = asdict(wiring.queues().backlog())
+    backlog = asdict(queues.backlog())
     for queue, messages in backlog.items():
         measure_any(BACKLOG[queue], messages)
     here = settings().index_store == "lancedb"  # else there is nothing in the bucket to tidy
-    objects, queues = wiring.objects(), wiring.queues()
     untidy = tidy(objects=objects, queues=queues, now=now, deadline=deadline) if here else []
     if here and now.minute < EVERY_MINUTES:  # once an hour: it wakes the indexer
-        order_comparison(
-            ledger=wiring.ledger(), objects=wiring.objects(), queues=wiring.queues(), now=now
-        )
+        order_comparison(ledger=ledger, objects=objects, queues=queues, now=now)
     names = [str(one) for one in untidy]
     logger.info("reconciled", documents=verdicts, untidy=names, backlog=backlog)
     return verdicts

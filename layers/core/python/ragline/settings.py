@@ -107,3 +107,8 @@ def settings() -> Settings:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0]).upper()
         raise SetupError(f"{name}={first['input']!r}: {first['msg']}.") from error
+
+
+def listed(value: str) -> list[str]:
+    """The parts of a variable that names several, separated by commas."""
+    return [part.strip() for part in value.split(",") if part.strip()]

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ragline.domain.errors import SetupError
-from ragline.settings import settings
+from ragline.settings import listed, settings
 
 __all__ = [
     "bus",
@@ -288,20 +288,16 @@ def tokens() -> Tokens | None:
     from ragline.adapters.jwt.jwks import KeySet
     from ragline.adapters.jwt.tokens import OidcTokens
 
-    audience = _listed(settings().jwt_audience)
+    audience = listed(settings().jwt_audience)
     if not audience:
         raise SetupError("JWT_ISSUER is set, and JWT_AUDIENCE is not: see docs/access.md.")
     return OidcTokens(
         settings().jwt_issuer,
         audience,
         KeySet(settings().jwt_issuer, settings().jwt_jwks_url),
-        tenant_claims=_listed(settings().jwt_tenant_claims),
-        role_claims=_listed(settings().jwt_role_claims),
+        tenant_claims=listed(settings().jwt_tenant_claims),
+        role_claims=listed(settings().jwt_role_claims),
     )
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 @cache

@@ -85,28 +85,29 @@ class SqsQueues:
 
     def _send(self, url: str, entries: Sequence[Entry]) -> None:
         for batch in _batches(entries):
-            self._send_batch(url, batch)
+            send_batch(self._client, url, batch, self._backoff)
 
-    def _send_batch(self, url: str, batch: Sequence[Entry]) -> None:
-        """Send at most ten messages, all of them.
 
-        Raises:
-            ServiceUnavailable: some could not be sent however often we tried; says how many.
-        """
-        what = _name(url)
-        for _ in self._backoff.attempts():
-            numbered: list[Entry] = [{**one, "Id": str(n)} for n, one in enumerate(batch)]
-            with translated(what):
-                answer = self._client.send_message_batch(QueueUrl=url, Entries=numbered)
-            failed = answer.get("Failed", [])
-            if not failed:
-                return
-            for one in failed:
-                error = of_code(one.get("Code", "unknown"), what, "SendMessageBatch")
-                if one.get("SenderFault") and not isinstance(error, TransientError):
-                    raise error
-            batch = [batch[int(one["Id"])] for one in failed]
-        raise ServiceUnavailable(f"{what}: {len(batch)} messages could not be sent.")
+def send_batch(client: SQSClient, url: str, batch: Sequence[Entry], backoff: Backoff) -> None:
+    """Send at most ten messages, all of them; their ids are given here.
+
+    Raises:
+        ServiceUnavailable: some could not be sent however often we tried; says how many.
+    """
+    what = _name(url)
+    for _ in backoff.attempts():
+        numbered: list[Entry] = [{**one, "Id": str(n)} for n, one in enumerate(batch)]
+        with translated(what):
+            answer = client.send_message_batch(QueueUrl=url, Entries=numbered)
+        failed = answer.get("Failed", [])
+        if not failed:
+            return
+        for one in failed:
+            error = of_code(one.get("Code", "unknown"), what, "SendMessageBatch")
+            if one.get("SenderFault") and not isinstance(error, TransientError):
+                raise error
+        batch = [batch[int(one["Id"])] for one in failed]
+    raise ServiceUnavailable(f"{what}: {len(batch)} messages could not be sent.")
 
 
 def group_id(partition: Partition) -> str:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ragline.api.problems import TRACE_KEY, on_unexpected, problem, status_of
 from ragline.domain.errors import InvalidRequest, SetupError, TooLarge
-from ragline.settings import Settings
+from ragline.settings import Settings, listed
 
 UPLOAD_PATH = "/api/v2/documents/upload"
 
@@ -86,11 +86,10 @@ class Cors:
 
     def _configured(self) -> ASGIApp:
         try:
-            listed = self._settings().cors_origins.split(",")
+            origins = listed(self._settings().cors_origins)
         except SetupError:
             # The routes that need settings say what is wrong with them; health needs none.
             return self._plain
-        origins = [origin.strip() for origin in listed if origin.strip()]
         if not origins:
             return self._plain
         return CORSMiddleware(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from ragline.domain.documents import Status
 from ragline.domain.errors import ServiceUnavailable, SetupError, Throttled
@@ -47,6 +48,20 @@ def _of_answer(doing: str, error: Any) -> SetupError | Throttled | ServiceUnavai
     if answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 400) >= 500:
         return ServiceUnavailable(f"{doing}: AWS failed ({code}). Try again in a moment.")
     return SetupError(f"{doing}: {code}: {message}")
+
+
+def domain_of(endpoint_url: str) -> str:
+    """AWS' domain that an endpoint is of; '' for that of a stand-in."""
+    host = urlsplit(endpoint_url).hostname or ""
+    domains = ("amazonaws.com", "amazonaws.com.cn")
+    return next((domain for domain in domains if host.endswith(f".{domain}")), "")
+
+
+def needed(outputs: Mapping[str, str], name: str, stack: str) -> str:
+    """An output of a deployed stack. Raises SetupError: it has none of that name."""
+    if not outputs.get(name):
+        raise SetupError(f"stack {stack} has no output {name}: deploy this version of Ragline.")
+    return outputs[name]
 
 
 def stack_outputs(cloudformation: Any, stack: str) -> dict[str, str]:

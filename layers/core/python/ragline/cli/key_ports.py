@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from ragline.cli import aws
 from ragline.cli.target import Account
-from ragline.domain.errors import SetupError
 from ragline.ports import Keys, UsagePlans
 
 
@@ -22,17 +21,16 @@ def key_ports(where: Account) -> KeyPorts:
     from ragline.adapters.usage_plans import GatewayPlans
 
     outputs = aws.stack_outputs(where.client("cloudformation"), where.stack)
-    for name in ("LedgerTableName", "ApiId", "OwnerKeyArn"):
-        if not outputs.get(name):
-            raise SetupError(
-                f"stack {where.stack} has no output {name}: deploy this version of Ragline."
-            )
+    table, api, _ = (
+        aws.needed(outputs, name, where.stack)
+        for name in ("LedgerTableName", "ApiId", "OwnerKeyArn")
+    )
     return KeyPorts(
-        DynamoKeys(outputs["LedgerTableName"], client=where.client("dynamodb")),
+        DynamoKeys(table, client=where.client("dynamodb")),
         GatewayPlans(
             where.client("apigateway"),
             stack=where.stack,
-            api_id=outputs["ApiId"],
+            api_id=api,
             stage=outputs.get("ApiStage", "live"),
         ),
     )

@@ -11,7 +11,6 @@ from ragline.cli import aws
 from ragline.cli.key_ports import key_ports
 from ragline.cli.stack_ports import client, stack_ports
 from ragline.cli.target import Account
-from ragline.domain.errors import SetupError
 from ragline.ports import Objects, Records, UsageBook
 from ragline.usecases.erase import Places
 
@@ -32,22 +31,20 @@ def objects_of(where: Account, bucket: str) -> Objects:
 def places(where: Account) -> Places:
     """Wherever the stack keeps something of a tenant."""
     ports, access = stack_ports(where), key_ports(where)
+    table, dynamodb = _table(where), client(where, "dynamodb")
     return Places(
         ports.ledger,
-        records(where),
+        DynamoRecords(table, client=dynamodb),
         ports.objects,
         ports.queues,
         ports.indexes,
         access.keys,
         access.plans,
-        DynamoWebhooks(_table(where), client=client(where, "dynamodb")),
+        DynamoWebhooks(table, client=dynamodb),
         TenantSecrets(f"/{where.stack}/webhooks", client=client(where, "ssm")),
     )
 
 
 def _table(where: Account) -> str:
     outputs = aws.stack_outputs(where.client("cloudformation"), where.stack)
-    name = outputs.get("LedgerTableName")
-    if not name:
-        raise SetupError(f"stack {where.stack} has no output LedgerTableName: is it a Ragline one?")
-    return name
+    return aws.needed(outputs, "LedgerTableName", where.stack)

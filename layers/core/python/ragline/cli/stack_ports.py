@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from ragline.cli import aws
 from ragline.cli.target import Account
@@ -55,13 +55,7 @@ def stack_ports(where: Account) -> StackPorts:
     from ragline.adapters.sqs_queues import SqsQueues
 
     outputs = aws.stack_outputs(where.client("cloudformation"), where.stack)
-
-    def output(name: str) -> str:
-        if not outputs.get(name):
-            raise SetupError(
-                f"stack {where.stack} has no output {name}: deploy this version of Ragline."
-            )
-        return outputs[name]
+    output = partial(aws.needed, outputs, stack=where.stack)
 
     bucket = output("DocumentsBucketName")
     queues = SqsQueues(
@@ -152,5 +146,4 @@ def _credentials(session: Any) -> dict[str, str]:
 
 def _endpoint(url: str) -> str:
     """The endpoint of a stand-in, however the session came by it; '' for AWS itself."""
-    host = urlsplit(url).hostname or ""
-    return "" if host.endswith((".amazonaws.com", ".amazonaws.com.cn")) else url
+    return "" if aws.domain_of(url) else url

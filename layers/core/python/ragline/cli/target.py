@@ -143,10 +143,8 @@ def api_url(endpoint_url: str, region: str, outputs: dict[str, str]) -> str:
     https://docs.localstack.cloud/aws/services/apigateway/
     """
     api, stage = outputs["ApiId"], outputs.get("ApiStage", "live")
-    host = urlsplit(endpoint_url).hostname or ""
-    for suffix in ("amazonaws.com", "amazonaws.com.cn"):
-        if host.endswith(f".{suffix}"):
-            return f"https://{api}.execute-api.{region}.{suffix}/{stage}"
+    if suffix := aws.domain_of(endpoint_url):
+        return f"https://{api}.execute-api.{region}.{suffix}/{stage}"
     return f"{endpoint_url.rstrip('/')}/restapis/{api}/{stage}/_user_request_"
 
 
@@ -157,10 +155,9 @@ def sockets_url(endpoint_url: str, region: str, api: str) -> str:
     """
     if not api:
         return ""
+    if suffix := aws.domain_of(endpoint_url):
+        return f"wss://{api}.execute-api.{region}.{suffix}/live"
     parts = urlsplit(endpoint_url)
-    for suffix in ("amazonaws.com", "amazonaws.com.cn"):
-        if (parts.hostname or "").endswith(f".{suffix}"):
-            return f"wss://{api}.execute-api.{region}.{suffix}/live"
     scheme = "wss" if parts.scheme == "https" else "ws"
     return f"{scheme}://{parts.netloc}/_aws/execute-api/{api}/live"
 

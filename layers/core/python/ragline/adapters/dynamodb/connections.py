@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ragline.adapters.backoff import Backoff
-from ragline.adapters.dynamodb.items import key
+from ragline.adapters.dynamodb.items import key, tenant_pk
 from ragline.adapters.dynamodb.table import Table
 from ragline.domain.access import Principal, Role
 from ragline.domain.connections import (
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from ragline.adapters.dynamodb.items import Item
 
 
-class DynamoConnections:
-    """``ports.Connections``."""
+class _Passing:
+    """A table, and the time: what is kept here ends by itself, at its ``ttl``."""
 
     def __init__(
         self,
@@ -49,6 +49,16 @@ class DynamoConnections:
     ) -> None:
         self._table = Table(table_name, client, backoff or Backoff())
         self._clock = now
+
+    def _ends(self, seconds: float) -> int:
+        return int(self._clock().timestamp() + seconds)
+
+    def _alive(self, item: Item) -> bool:
+        return int(item["ttl"]["N"]) > self._clock().timestamp()
+
+
+class DynamoConnections(_Passing):
+    """``ports.Connections``."""
 
     def open(self, connection: Connection) -> None:
         item: Item = {
@@ -92,7 +102,7 @@ class DynamoConnections:
         found: dict[Topic, set[str]] = defaultdict(set)
         items = self._table.query_all(
             KeyConditionExpression="PK = :pk",
-            ExpressionAttributeValues={":pk": {"S": _tenant_pk(tenant)}},
+            ExpressionAttributeValues={":pk": {"S": tenant_pk(tenant)}},
             ConsistentRead=True,
         )
         for item in items:
@@ -130,26 +140,9 @@ class DynamoConnections:
             }
         )
 
-    def _ends(self, seconds: float) -> int:
-        return int(self._clock().timestamp() + seconds)
 
-    def _alive(self, item: Item) -> bool:
-        return int(item["ttl"]["N"]) > self._clock().timestamp()
-
-
-class DynamoTickets:
+class DynamoTickets(_Passing):
     """``ports.Tickets``, in the ledger table: its partition keys begin unlike any document's."""
-
-    def __init__(
-        self,
-        table_name: str,
-        *,
-        client: DynamoDBClient,
-        now: Callable[[], datetime] = utc_now,
-        backoff: Backoff | None = None,
-    ) -> None:
-        self._table = Table(table_name, client, backoff or Backoff())
-        self._clock = now
 
     def put(self, digest: str, caller: Principal) -> None:
         item: Item = {
@@ -157,13 +150,13 @@ class DynamoTickets:
             "tenant": {"S": caller.tenant},
             "role": {"S": caller.role.value},
             "name": {"S": caller.name},
-            "ttl": {"N": str(int(self._clock().timestamp()) + TICKET_SECONDS)},
+            "ttl": {"N": str(self._ends(TICKET_SECONDS))},
         }
         self._table.put({"TableName": self._table.name, "Item": item})
 
     def take(self, digest: str) -> Principal | None:
         item = self._table.delete(key(f"TICKET#{digest}", "TICKET"))
-        if item is None or int(item["ttl"]["N"]) <= self._clock().timestamp():
+        if item is None or not self._alive(item):
             return None
         return Principal(item["tenant"]["S"], Role(item["role"]["S"]), item["name"]["S"])
 
@@ -176,9 +169,5 @@ def _connection_key(connection_id: str) -> Item:
     return key(*_connection_place(connection_id))
 
 
-def _tenant_pk(tenant: str) -> str:
-    return f"TENANT#{tenant}"
-
-
 def _subscription_key(connection: Connection, topic: Topic) -> Item:
-    return key(_tenant_pk(connection.tenant), f"{topic}#{connection.connection_id}")
+    return key(tenant_pk(connection.tenant), f"{topic}#{connection.connection_id}")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ragline.adapters.backoff import Backoff
-from ragline.adapters.dynamodb.items import LIMITS, META, document_pk
+from ragline.adapters.dynamodb.items import LIMITS, META, document_pk, tenant_pk
 from ragline.adapters.dynamodb.table import Table
 from ragline.adapters.dynamodb.usage import USAGE
 from ragline.domain.errors import InvalidRequest
@@ -70,8 +70,8 @@ class DynamoRecords:
             "AND NOT (PK = :own AND SK = :limits)",
             ExpressionAttributeNames={"#tenant": "tenant"},
             ExpressionAttributeValues={
-                ":own": {"S": f"TENANT#{tenant}"},
-                ":below": {"S": f"TENANT#{tenant}#"},
+                ":own": {"S": tenant_pk(tenant)},
+                ":below": {"S": f"{tenant_pk(tenant)}#"},
                 ":tenant": {"S": tenant},
                 ":limits": {"S": LIMITS},
             },

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ragline.adapters.backoff import Backoff
-from ragline.adapters.dynamodb.items import key
+from ragline.adapters.dynamodb.items import key, tenant_pk
 from ragline.adapters.dynamodb.table import Table
 from ragline.domain.usage import STACK, Usage
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 USAGE = "USAGE#"
 
-_TENANT = "TENANT#"
+_TENANT = tenant_pk("")
 
 
 class DynamoUsageBook:
@@ -66,7 +66,7 @@ class DynamoUsageBook:
 
 
 def _pk(tenant: str) -> str:
-    return "STACK" if tenant == STACK else f"{_TENANT}{tenant}"
+    return "STACK" if tenant == STACK else tenant_pk(tenant)
 
 
 def _prefix(month: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ragline.adapters.aws_errors import of_code, translated
 from ragline.adapters.backoff import Backoff
+from ragline.adapters.sqs_queues import send_batch
 from ragline.domain.changes import Change
 from ragline.domain.errors import ServiceUnavailable, TransientError
 from ragline.domain.webhooks import Delivery
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef as Event
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef as Entry
 
 T = TypeVar("T")
 
@@ -83,25 +85,8 @@ class SqsDeliveries:
     def send(self, deliveries: Sequence[Delivery]) -> None:
         bodies = [one.model_dump_json() for one in deliveries]
         for batch in _batches(bodies, str):
-            self._send(batch)
-
-    def _send(self, batch: Sequence[str]) -> None:
-        what = f"queue {self._url.rsplit('/', 1)[-1]}"
-        for _ in self._backoff.attempts():
-            with translated(what):
-                answer = self._client.send_message_batch(
-                    QueueUrl=self._url,
-                    Entries=[{"Id": str(n), "MessageBody": body} for n, body in enumerate(batch)],
-                )
-            failed = answer.get("Failed", [])
-            if not failed:
-                return
-            for one in failed:
-                error = of_code(one.get("Code", "unknown"), what, "SendMessageBatch")
-                if one.get("SenderFault") and not isinstance(error, TransientError):
-                    raise error
-            batch = [batch[int(one["Id"])] for one in failed]
-        raise ServiceUnavailable(f"{what}: {len(batch)} messages could not be sent.")
+            entries: list[Entry] = [{"Id": "", "MessageBody": body} for body in batch]
+            send_batch(self._client, self._url, entries, self._backoff)
 
 
 def detail_type(change: Change) -> str:
