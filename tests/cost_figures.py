@@ -244,7 +244,7 @@ def chunk_bytes() -> dict[str, float]:
         if path.suffix not in {".md", ".pdf", ".docx", ".html", ".csv"}:
             continue
         data = path.read_bytes()
-        extraction = parsing.extract(data, parsing.sniff(data, path.name), filename=path.name)
+        extraction = parsing.extract(parsing.Source(data, path.name))
         sizes[path.suffix] += len(data)
         chunks[path.suffix] += len(list(chunking.chunk(extraction, tokenizer=tokenizer)))
     found = {ending: round(sizes[ending] / chunks[ending]) for ending in sizes}

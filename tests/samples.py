@@ -240,7 +240,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "scanned.pdf": (scanned_pdf, "empty"),
     "blank.txt": (lambda: b" \n\t\n", "empty"),
     "cut-off.docx": (lambda: docx()[:2000], "corrupt"),
-    "bomb.docx": (zip_bomb, "limit_exceeded"),
+    "bomb.docx": (zip_bomb, "bomb"),
     "encrypted.docx": (encrypted_office, "encrypted"),
     "legacy.doc": (legacy_office, "unsupported_type"),
     "junk.bin": (junk, "unsupported_type"),

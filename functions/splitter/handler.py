@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -15,13 +13,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ragline import batches, wiring
 from ragline.domain.errors import MalformedMessage, OutOfTime, Throttled
-from ragline.domain.messages import PageRange, PageWork, Uploaded, read_page_work
+from ragline.domain.messages import CollectionWalk, PageRange, PageWork, Uploaded, read_page_work
 from ragline.meter import meter
 from ragline.metrics import OBJECTS, PAGE_WORK
 from ragline.settings import settings
 from ragline.telemetry import logger, measure, new_trace, observed
 from ragline.usecases.remove import is_removal, remove_upload
 from ragline.usecases.split import split_range, split_upload
+from ragline.usecases.walk import walk_on
 
 
 @observed
@@ -70,7 +69,7 @@ def _created(upload: Uploaded, size: int | None, deadline: float) -> str:
 def _pages(work: Sequence[PageWork], deadline: float) -> dict[int, Exception]:
     failed: dict[int, Exception] = {}
     for position, message in enumerate(work):
-        meter().works_for_upload(message.upload_key)
+        _meter(message)
         try:
             outcome = _split(message, deadline)
             logger.info("pages", work=message.model_dump(exclude_defaults=True), outcome=outcome)
@@ -82,18 +81,26 @@ def _pages(work: Sequence[PageWork], deadline: float) -> dict[int, Exception]:
     return failed
 
 
+def _meter(work: PageWork) -> None:
+    if isinstance(work, CollectionWalk):
+        meter().works_for(work.tenant)
+    else:
+        meter().works_for_upload(work.upload_key)
+
+
 def _split(work: PageWork, deadline: float, size: int | None = None) -> str:
     if (seconds := deadline - time.monotonic()) <= 0:
         raise OutOfTime("the function's time is nearly over; this was not begun.")
+    splitting = wiring.splitting(seconds)
+    if isinstance(work, CollectionWalk):
+        return walk_on(work, splitting)
     if isinstance(work, PageRange):
-        split = partial(split_range, work)
-    else:
-        key, order, etag = work.key, work.sequencer, work.etag
-        split = partial(split_upload, key, order, etag=etag, size=size, trace_id=work.trace_id)
-    return split(
-        ledger=wiring.ledger(),
-        objects=wiring.objects(),
-        queues=wiring.queues(),
-        tokenizer=wiring.tokenizer(),
-        limits=replace(wiring.limits(), seconds=seconds),
+        return split_range(work, splitting)
+    return split_upload(
+        work.key,
+        work.sequencer,
+        splitting,
+        etag=work.etag,
+        size=size,
+        trace_id=work.trace_id,
     )

@@ -18,6 +18,7 @@ from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.domain.chunks import Chunk, Row
 from ragline.domain.documents import Document, Partition
 from ragline.domain.ledger import ChunkState, NewDocument
+from ragline.domain.pages import PageCounts
 from ragline.embedding.onnx import OnnxEmbedder
 from tests.bench import material
 
@@ -132,7 +133,7 @@ def begin(
     if document is None:
         raise ValueError(f"the ledger knows {document_id} already")
     ledger.plan_ranges(document, 1, 0)
-    ledger.record_range(document, 0, chunks, 0)
+    ledger.record_range(document, 0, chunks, PageCounts())
     return document
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydoc_data.topics import topics
 
 from ragline import chunking, parsing
+from ragline.domain.chunking import Chunking
 from ragline.embedding.tokenizer import WordPieceTokenizer
 from ragline.settings import Settings
 
@@ -53,9 +54,7 @@ def handbook() -> list[str]:
     found: list[str] = []
     for path in sorted((ROOT / "docs/handbook").iterdir()):
         if path.suffix in {".md", ".html", ".pdf", ".docx"}:
-            data = path.read_bytes()
-            kind = parsing.sniff(data, path.name)
-            for block in parsing.extract(data, kind, filename=path.name).blocks:
+            for block in parsing.extract(parsing.Source(path, path.name)).blocks:
                 if block.kind == "paragraph":
                     found += _SENTENCE.split(block.text)
     return found
@@ -82,17 +81,17 @@ def sentences() -> list[str]:
 def chunk_texts(files: dict[str, bytes], model: Path) -> list[str]:
     """What the embedder reads of these files: their chunks, with the headings above them."""
     tokenizer = WordPieceTokenizer(model)
-    sizes = {
-        "max_tokens": Settings.model_fields["chunk_tokens"].default,
-        "overlap_tokens": Settings.model_fields["chunk_overlap_tokens"].default,
-    }
+    sizes = Chunking(
+        max_tokens=Settings.model_fields["chunk_tokens"].default,
+        overlap_tokens=Settings.model_fields["chunk_overlap_tokens"].default,
+    )
     return [
         chunk.searched
         for name, data in files.items()
         for chunk in chunking.chunk(
-            parsing.extract(data, parsing.sniff(data, name), filename=name),
+            parsing.extract(parsing.Source(data, name)),
             tokenizer=tokenizer,
-            **sizes,
+            chunking=sizes,
         )
     ]
 

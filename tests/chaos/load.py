@@ -130,10 +130,8 @@ def _actions(fate: str, draw: random.Random) -> Iterator[Action]:
 
 def chunk_texts(script: Script, version: int, tokenizer: Tokenizer) -> list[str]:
     """The chunks that this version must be cut into."""
-    data = script.text(version)
-    kind = parsing.sniff(data, script.filename)
-    extraction = parsing.extract(data, kind, filename=script.filename)
-    cut = chunking.chunk(extraction, tokenizer=tokenizer, max_tokens=256, overlap_tokens=32)
+    extraction = parsing.extract(parsing.Source(script.text(version), script.filename))
+    cut = chunking.chunk(extraction, tokenizer=tokenizer)
     return [chunk.text for chunk in cut]
 
 

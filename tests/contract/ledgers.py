@@ -16,6 +16,7 @@ from ragline.adapters.dynamodb.ledger import DynamoLedger
 from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.domain.documents import Document, Partition, Reason, dropped_id
 from ragline.domain.ledger import Audit, ChunkState, NewDocument
+from ragline.domain.pages import PageCounts
 from ragline.ports import Ledger
 from tests.contract import aws
 
@@ -73,7 +74,7 @@ def split(ledger: Ledger, chunks: int, document: NewDocument | None = None) -> D
     """A document whose one page range is cut into ``chunks`` chunks."""
     started = begun(ledger, document)
     ledger.plan_ranges(started, 1, 0)
-    ledger.record_range(started, 0, chunks, 0)
+    ledger.record_range(started, 0, chunks, PageCounts())
     return started
 
 

@@ -18,7 +18,7 @@ from ragline.domain.documents import Partition, Status
 from ragline.domain.errors import QuotaExceeded
 from ragline.domain.ledger import NewDocument
 from ragline.usecases.erase import Places, close, delete_documents, drop_rows, erase, left
-from ragline.usecases.split import Outcome
+from ragline.usecases.splitting import Outcome
 from tests.contract import aws
 from tests.unit.pipeline import Pipeline
 

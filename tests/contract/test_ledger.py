@@ -16,6 +16,7 @@ from ragline.domain.documents import Document, Progress, Reason, Status
 from ragline.domain.errors import InvalidRequest, MalformedMessage, WriteConflict
 from ragline.domain.ledger import ChunkState, Failure
 from ragline.domain.lifecycle import MAX_FIELDS, MAX_MESSAGE
+from ragline.domain.pages import PageCounts
 from ragline.ports import Ledger
 from tests.contract import aws
 from tests.contract.ledgers import (
@@ -140,7 +141,7 @@ def test_a_new_version_starts_over_and_the_old_generation_counts_no_more(ledger:
     assert (again.generation, again.progress, again.reason) == (2, Progress(), None)
     assert again.checksum == ""  # it was that of other bytes
     ledger.record_chunks(old, [0, 1], ChunkState.INDEXED)
-    ledger.record_range(old, 1, 5, 5)
+    ledger.record_range(old, 1, 5, PageCounts(text=5))
     ledger.plan_ranges(old, 9, 9)
     ledger.fail("acme", "d1", 1, WORSE)
     assert settle(ledger, old) is None
@@ -158,7 +159,7 @@ def test_a_replacement_is_live_only_when_it_is_searchable(ledger: Ledger) -> Non
     third = begun(ledger, sequencer="03")
     assert (third.reason, third.advice, third.live_generation) == (None, "", 1)
     ledger.plan_ranges(third, 1, 0)
-    ledger.record_range(third, 0, 1, 0)
+    ledger.record_range(third, 0, 1, PageCounts())
     assert finish(ledger, third, 1).live_generation == 3
 
 
@@ -192,7 +193,7 @@ def test_a_replacement_without_text_takes_the_place_of_what_was_there(ledger: Le
     finish(ledger, split(ledger, 1), 1)
     again = begun(ledger, sequencer="02")
     ledger.plan_ranges(again, 1, 0)
-    ledger.record_range(again, 0, 0, 1)
+    ledger.record_range(again, 0, 0, PageCounts(text=1))
     ended = settle(ledger, again)
     assert ended == known(ledger, again)
     assert ended is not None
@@ -208,7 +209,7 @@ def test_a_replacement_that_fails_leaves_the_old_generation_live_and_says_so(
     unreadable = known(ledger, new())
     again = begun(ledger, sequencer="03")
     ledger.plan_ranges(again, 1, 0)
-    ledger.record_range(again, 0, 1, 0)
+    ledger.record_range(again, 0, 1, PageCounts())
     ledger.record_chunks(again, [0], ChunkState.FAILED, BAD)
     unembeddable = settle(ledger, again)
     for failed, reason in ((unreadable, WORSE), (unembeddable, BAD)):
@@ -264,7 +265,7 @@ def test_nothing_moves_a_deleted_document(ledger: Ledger) -> None:
     ledger.delete("acme", "d1")
     gone = known(ledger, started)
     ledger.record_chunks(started, [0, 1], ChunkState.INDEXED)
-    ledger.record_range(started, 1, 1, 1)
+    ledger.record_range(started, 1, 1, PageCounts(text=1))
     ledger.fail("acme", "d1", 1, WORSE)
     assert settle(ledger, started) is None
     assert known(ledger, started) == gone
@@ -381,9 +382,9 @@ def test_the_late_word_of_a_removal_does_not_delete_what_was_created_again(
 def test_counts_follow_the_chunks(ledger: Ledger) -> None:
     document = begun(ledger)
     ledger.plan_ranges(document, 2, 150)
-    ledger.record_range(document, 1, 100, 50)
+    ledger.record_range(document, 1, 100, PageCounts(text=50))
     assert known(ledger, document).status is Status.SPLITTING
-    ledger.record_range(document, 0, 150, 100)
+    ledger.record_range(document, 0, 150, PageCounts(text=100))
     split_now = known(ledger, document)
     assert split_now.status is Status.PROCESSING
     assert list(split_now.timings) == ["uploaded", "split"]
@@ -391,16 +392,18 @@ def test_counts_follow_the_chunks(ledger: Ledger) -> None:
     ledger.record_chunks(document, range(40, 160), ChunkState.INDEXED)
     ledger.record_chunks(document, [1, 2], ChunkState.FAILED, BAD)
     progress = known(ledger, document).progress
-    assert progress == Progress(150, 150, 2, 2, 250, embedded=128, indexed=120, failed=2)
+    assert progress == Progress(
+        150, 150, 2, 2, 250, embedded=128, indexed=120, failed=2, pages_text=150
+    )
 
 
 def test_a_redelivered_range_counts_once_and_the_first_plan_stays(ledger: Ledger) -> None:
     document = begun(ledger)
     ledger.plan_ranges(document, 2, 10)
-    ledger.record_range(document, 0, 3, 5)
+    ledger.record_range(document, 0, 3, PageCounts(text=5))
     ledger.plan_ranges(document, 3, 11)
-    ledger.record_range(document, 0, 3, 5)
-    assert known(ledger, document).progress == Progress(10, 5, 2, 1, 3)
+    ledger.record_range(document, 0, 3, PageCounts(text=5))
+    assert known(ledger, document).progress == Progress(10, 5, 2, 1, 3, pages_text=5)
 
 
 @pytest.mark.parametrize("chunks", [0, 3])
@@ -408,22 +411,26 @@ def test_a_document_cut_whole_is_planned_recorded_and_on_its_way(
     ledger: Ledger, chunks: int
 ) -> None:
     document = begun(ledger)
-    whole = ledger.record_whole(document, chunks, 7)
+    whole = ledger.record_whole(document, chunks, PageCounts(text=7))
     assert whole == known(ledger, document)
-    assert whole.progress == Progress(7, 7, 1, 1, chunks)
+    assert whole.progress == Progress(7, 7, 1, 1, chunks, pages_text=7)
     assert whole.status is (Status.PROCESSING if chunks else Status.SPLITTING)
     assert list(whole.timings) == ["uploaded", "split"][: 2 if chunks else 1]
     assert ledger.work(document).ranges == {0: chunks}
-    assert ledger.record_whole(document, chunks, 7) == whole == known(ledger, document)
+    assert (
+        ledger.record_whole(document, chunks, PageCounts(text=7))
+        == whole
+        == known(ledger, document)
+    )
 
 
 def test_a_document_cut_whole_after_all_or_in_part_counts_each_range_once(ledger: Ledger) -> None:
     planned = begun(ledger)
     ledger.plan_ranges(planned, 1, 0)
     recorded = begun(ledger, new("d2"))
-    ledger.record_range(recorded, 0, 4, 0)
+    ledger.record_range(recorded, 0, 4, PageCounts())
     for document in (planned, recorded):
-        whole = ledger.record_whole(document, 4, 0)
+        whole = ledger.record_whole(document, 4, PageCounts())
         assert whole == known(ledger, document)
         assert whole.progress == Progress(0, 0, 1, 1, 4)
         assert whole.status is Status.PROCESSING
@@ -435,7 +442,7 @@ def test_a_document_read_before_it_failed_and_was_retried_is_cut_whole_with_its_
     before = begun(ledger)
     ledger.fail("acme", "d1", 1, Reason("timeout", "it took too long", "split"))
     assert ledger.retry(known(ledger, before)) is not None
-    whole = ledger.record_whole(before, 4, 0)
+    whole = ledger.record_whole(before, 4, PageCounts())
     assert whole == known(ledger, before)
     assert {"failed", "retried"} <= whole.timings.keys()
 
@@ -443,12 +450,12 @@ def test_a_document_read_before_it_failed_and_was_retried_is_cut_whole_with_its_
 def test_what_was_cut_whole_for_a_generation_that_is_over_is_not_recorded(ledger: Ledger) -> None:
     old = begun(ledger)
     again = begun(ledger, sequencer="02")
-    assert ledger.record_whole(old, 4, 0) == again == known(ledger, again)
+    assert ledger.record_whole(old, 4, PageCounts()) == again == known(ledger, again)
     ledger.delete("acme", "d1")
     deleted = known(ledger, again)
-    assert ledger.record_whole(again, 4, 0) == deleted == known(ledger, again)
+    assert ledger.record_whole(again, 4, PageCounts()) == deleted == known(ledger, again)
     assert not ledger.work(again).ranges
-    assert ledger.record_whole(replace(again, document_id="nobody"), 4, 0) is None
+    assert ledger.record_whole(replace(again, document_id="nobody"), 4, PageCounts()) is None
 
 
 def test_two_deliveries_of_the_last_chunk_do_not_complete_a_document_early(

@@ -19,6 +19,7 @@ from ragline.domain.errors import WriteConflict
 from ragline.domain.keys import normal_sequencer
 from ragline.domain.ledger import Audit, ChunkState, NewDocument, Work
 from ragline.domain.lifecycle import TROUBLED
+from ragline.domain.pages import PageCounts
 from ragline.domain.tenants import Holdings, held_by
 from ragline.ports import Ledger
 from tests.contract import aws
@@ -161,12 +162,12 @@ class History:
             self.ledger.plan_ranges(document, len(ranges), 0)
             for number, chunks in enumerate(ranges):
                 if bits >> number & 1:
-                    self.ledger.record_range(document, number, chunks, 0)
+                    self.ledger.record_range(document, number, chunks, PageCounts())
             self.seen(document)
         return False
 
     def cut_whole(self, document: Document, chunks: int) -> None:
-        after = self.ledger.record_whole(document, chunks, 0)
+        after = self.ledger.record_whole(document, chunks, PageCounts())
         assert after == self.now
         self.seen(document)
 

@@ -17,6 +17,7 @@ from ragline.domain.documents import Progress, Status
 from ragline.domain.errors import SetupError, Throttled, WriteConflict
 from ragline.domain.ledger import ChunkState, Failure, Work
 from ragline.domain.lifecycle import WORK_LEASE
+from ragline.domain.pages import PageCounts
 from ragline.domain.times import later
 from ragline.ports import Ledger
 from tests.contract import aws
@@ -58,7 +59,7 @@ def test_a_busy_transaction_is_tried_again_and_given_up_in_the_end(
     with pytest.raises(error):
         hopeless.record_chunks(document, [0], ChunkState.INDEXED)
     with pytest.raises(error):
-        hopeless.record_range(document, 0, 1, 0)
+        hopeless.record_range(document, 0, 1, PageCounts())
 
 
 def test_a_transaction_that_happened_though_its_answer_was_lost_counts_once() -> None:
@@ -113,7 +114,7 @@ def test_the_usual_way_of_a_chunk_takes_one_call_for_each_step() -> None:
     ledger = fresh_dynamo(client)
     document = begun(ledger)
     client.calls.clear()
-    whole = ledger.record_whole(document, 2, 0)
+    whole = ledger.record_whole(document, 2, PageCounts())
     assert whole is not None
     ledger.record_chunks(whole, [0, 1], ChunkState.EMBEDDED)
     assert client.calls == ["transact_write_items"] * 2
@@ -155,7 +156,7 @@ def test_a_document_cut_whole_after_a_repair_starts_with_none_to_its_name() -> N
     ledger = fresh_dynamo()
     document = begun(ledger)
     ledger.renew(document, repaired=True)
-    ledger.record_whole(document, 1, 0)
+    ledger.record_whole(document, 1, PageCounts())
     item = ledger._table.get(items.document_pk("acme", "d1"), items.META)
     assert item is not None
     assert "repairs" not in item
@@ -419,7 +420,7 @@ def test_what_the_caller_knows_is_not_read_and_leaves_the_same_item(clock: Clock
     ledger = fresh_dynamo(client, clock=clock)
 
     def end(name: str, generation: int, knowing: bool) -> Any:
-        ledger.record_whole(begun(ledger, new(name), f"{generation:02}"), 1, 0)
+        ledger.record_whole(begun(ledger, new(name), f"{generation:02}"), 1, PageCounts())
         before = known(ledger, new(name))
         ledger.record_chunks(before, [0], ChunkState.INDEXED)
         then = replace(before, progress=replace(before.progress, indexed=1))

@@ -12,6 +12,7 @@ from ragline.domain.documents import Document, Progress, Reason, Status
 from ragline.domain.errors import InvalidRequest
 from ragline.domain.ledger import ChunkState, Failure, Work
 from ragline.domain.lifecycle import UPLOAD_GRACE, WORK_LEASE, Record
+from ragline.domain.pages import PageCounts
 from ragline.domain.times import later
 from ragline.ports import Ledger
 from tests.contract.ledgers import (
@@ -76,7 +77,7 @@ def test_what_failed_before_it_was_split_is_split_again(ledger: Ledger) -> None:
     assert again is not None
     assert (again.status, again.reason, again.advice) == (Status.SPLITTING, None, "")
     ledger.plan_ranges(started, 1, 0)
-    ledger.record_range(started, 0, 1, 0)
+    ledger.record_range(started, 0, 1, PageCounts())
     assert finish(ledger, started, 1).status is Status.INDEXED
 
 
@@ -210,7 +211,7 @@ def test_an_upload_that_expires_leaves_the_deleted_generation_before_it_dead(
     ledger.expire("acme", "d1", NEVER_CAME)
     expired = known(ledger, document)
     ledger.plan_ranges(document, 1, 0)
-    ledger.record_range(document, 0, 1, 0)
+    ledger.record_range(document, 0, 1, PageCounts())
     ledger.record_chunks(document, [0], ChunkState.INDEXED)
     assert settle(ledger, document) is None
     assert ledger.retry(document) is None
@@ -258,7 +259,7 @@ def test_a_new_status_renews_the_lease_and_forgets_repairs(ledger: Ledger, clock
     clock.skip(WORK_LEASE)
     ledger.renew(document, repaired=True)
     ledger.plan_ranges(document, 1, 0)
-    ledger.record_range(document, 0, 1, 0)
+    ledger.record_range(document, 0, 1, PageCounts())
     clock.skip(WORK_LEASE)
     assert [one.repairs for one in ledger.overdue()] == [0]
     finish(ledger, document, 1)
@@ -376,8 +377,8 @@ def test_the_work_of_a_generation_is_all_its_records(ledger: Ledger) -> None:
     document = begun(ledger)
     assert ledger.work(document) == Work()
     ledger.plan_ranges(document, 2, 0)
-    ledger.record_range(document, 1, 2, 0)
-    ledger.record_range(document, 0, 3, 0)
+    ledger.record_range(document, 1, 2, PageCounts())
+    ledger.record_range(document, 0, 3, PageCounts())
     second = ORDINALS_PER_RANGE
     ledger.record_chunks(document, [0, 1, second], ChunkState.EMBEDDED)
     ledger.record_chunks(document, [1], ChunkState.FAILED, BAD)
@@ -400,7 +401,7 @@ def test_work_is_that_of_one_generation_of_one_document(ledger: Ledger) -> None:
     split(ledger, 8, new("d11"))
     again = begun(ledger, sequencer="02")
     ledger.plan_ranges(again, 1, 0)
-    ledger.record_range(again, 0, 7, 0)
+    ledger.record_range(again, 0, 7, PageCounts())
     assert ledger.work(again) == Work({0: 7})
     assert ledger.work(old).ranges == {0: 4}
 
@@ -410,10 +411,10 @@ def test_forgetting_drops_the_records_of_older_generations_only(ledger: Ledger) 
     other = partial(ledger, "d2")
     middle = begun(ledger, sequencer="02")
     ledger.plan_ranges(middle, 1, 0)
-    ledger.record_range(middle, 0, 5, 0)
+    ledger.record_range(middle, 0, 5, PageCounts())
     again = begun(ledger, sequencer="03")
     ledger.plan_ranges(again, 1, 0)
-    ledger.record_range(again, 0, 6, 0)
+    ledger.record_range(again, 0, 6, PageCounts())
     ledger.record_chunks(again, [0], ChunkState.INDEXED)
     before = known(ledger, again)
     for _ in range(2):
@@ -471,7 +472,7 @@ def test_an_audit_tells_of_every_document_of_every_tenant_with_all_its_records(
     old = partial(ledger, "d1")
     again = begun(ledger, new("d1"), "02")
     ledger.plan_ranges(again, 1, 0)
-    ledger.record_range(again, 0, 6, 0)
+    ledger.record_range(again, 0, 6, PageCounts())
     split(ledger, 2, new("d1", RIVAL))
     gone = split(ledger, 1, new("d2", AWAY))
     ledger.delete("acme", "d2")

@@ -11,6 +11,7 @@ from ragline.adapters.dynamodb.ledger import DynamoLedger
 from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.domain.documents import Document, Partition, Reason, Status
 from ragline.domain.ledger import ChunkState, NewDocument
+from ragline.domain.pages import PageCounts
 from ragline.ports import Ledger
 from tests.contract.aws import client, in_process_aws, make_table
 
@@ -60,7 +61,7 @@ def test_each_status_is_told_once_however_often_it_is_written(
     for _ in range(2):
         ledger.create(new())
         document = begun(ledger, "01")
-        ledger.record_whole(document, 3, 1)
+        ledger.record_whole(document, 3, PageCounts(text=1))
         ledger.record_chunks(document, [0, 1, 2], ChunkState.EMBEDDED)
         ledger.record_chunks(document, [0, 1, 2], ChunkState.INDEXED)
         ledger.settle("acme", "d1", 1)
@@ -74,9 +75,9 @@ def test_each_status_is_told_once_however_often_it_is_written(
 def test_ranges_tell_of_processing_when_the_last_is_cut(ledger: DynamoLedger, told: Told) -> None:
     document = begun(ledger, "01")
     ledger.plan_ranges(document, 2, 20)
-    ledger.record_range(document, 0, 3, 10)
+    ledger.record_range(document, 0, 3, PageCounts(text=10))
     assert told.statuses == ["splitting"]
-    ledger.record_range(document, 1, 3, 10)
+    ledger.record_range(document, 1, 3, PageCounts(text=10))
     assert told.statuses == ["splitting", "processing"]
 
 

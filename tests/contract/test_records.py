@@ -15,6 +15,7 @@ from ragline.domain.access import KeyRecord, Role
 from ragline.domain.documents import Partition
 from ragline.domain.errors import InvalidRequest
 from ragline.domain.ledger import ChunkState, NewDocument
+from ragline.domain.pages import PageCounts
 from ragline.domain.tenants import Caps
 from tests.contract import aws
 
@@ -38,7 +39,7 @@ class Stack:
         self.ledger.claim_content(partition, "ab" * 32, document_id)
         document = self.ledger.begin(new, "1", "")
         assert document
-        self.ledger.record_whole(document, chunks, 1)
+        self.ledger.record_whole(document, chunks, PageCounts(text=1))
         self.ledger.record_chunks(document, range(chunks), ChunkState.INDEXED)
         self.ledger.settle(tenant, document_id, 1)
         self.book.add(tenant, "2026-11", "embedder", {"chunks": chunks, "milliseconds": 12.5})

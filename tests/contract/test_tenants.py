@@ -14,6 +14,7 @@ from ragline.adapters.dynamodb.ledger import DynamoLedger
 from ragline.domain.documents import Document, Partition
 from ragline.domain.errors import QuotaExceeded
 from ragline.domain.ledger import Multipart
+from ragline.domain.pages import PageCounts
 from ragline.domain.tenants import Caps, Holdings, Tenant
 from ragline.ports import Ledger
 from tests.contract import aws
@@ -66,7 +67,7 @@ def test_a_document_is_held_from_its_registration_to_its_deletion(ledger: Ledger
 def test_a_document_cut_whole_is_counted_once_however_often_it_is_told(ledger: Ledger) -> None:
     document = begun(ledger, new(size=9))
     for _ in range(3):
-        ledger.record_whole(document, 4, 1)
+        ledger.record_whole(document, 4, PageCounts(text=1))
     assert holds(ledger) == (1, 9, 4)
 
 
@@ -74,7 +75,7 @@ def test_a_range_is_counted_once_however_often_it_is_told(ledger: Ledger) -> Non
     document = begun(ledger, new(size=9))
     ledger.plan_ranges(document, 2, 0)
     for number in (0, 1, 0, 1):
-        ledger.record_range(document, number, 2 + number, 0)
+        ledger.record_range(document, number, 2 + number, PageCounts())
     assert holds(ledger) == (1, 9, 5)
 
 
@@ -84,7 +85,7 @@ def test_a_replaced_document_holds_the_chunks_of_both_versions_until_the_new_one
     finish(ledger, split(ledger, 3, new(size=9)), 3)
     again = begun(ledger, new(size=20), sequencer="02")
     assert holds(ledger) == (1, 20, 3)
-    ledger.record_whole(again, 5, 0)
+    ledger.record_whole(again, 5, PageCounts())
     assert holds(ledger) == (1, 20, 8)
     finish(ledger, again, 5)
     assert holds(ledger) == (1, 20, 5)
@@ -281,8 +282,8 @@ def test_a_deletion_takes_away_what_is_counted_then_not_what_was_read(
     """Between the reading and the writing of a deletion a range may be counted."""
     document = begun(dynamo, new(size=9))
     dynamo.plan_ranges(document, 2, 0)
-    dynamo.record_range(document, 0, 3, 0)
-    left = meanwhile(dynamo, lambda: dynamo.record_range(document, 1, 4, 0))
+    dynamo.record_range(document, 0, 3, PageCounts())
+    left = meanwhile(dynamo, lambda: dynamo.record_range(document, 1, 4, PageCounts()))
     dynamo.delete("acme", "d1")
     assert not left
     assert holds(dynamo) == (0, 0, 0)
@@ -293,7 +294,7 @@ def test_a_new_version_takes_over_what_was_counted_of_the_old_one_a_moment_ago(
 ) -> None:
     document = begun(dynamo, new(size=9))
     dynamo.plan_ranges(document, 2, 0)
-    left = meanwhile(dynamo, lambda: dynamo.record_range(document, 0, 4, 0))
+    left = meanwhile(dynamo, lambda: dynamo.record_range(document, 0, 4, PageCounts()))
     begun(dynamo, new(size=9), sequencer="02")
     assert not left
     assert holds(dynamo) == (1, 9, 0)
@@ -336,5 +337,5 @@ def test_a_busy_tenant_keeps_its_documents_waiting_but_loses_none(moto: None) ->
         client=aws.client("dynamodb"),
         backoff=Backoff(sleep=lambda _: None),
     )
-    assert ledger.record_whole(document, 4, 1)
+    assert ledger.record_whole(document, 4, PageCounts(text=1))
     assert ledger.tenant("acme").holds == Holdings(1, 9, 4)

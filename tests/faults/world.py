@@ -11,19 +11,19 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any, TypeVar
 
-from ragline import parsing, wiring
+from ragline import wiring
 from ragline.domain.documents import Document, Partition, Status, dropped_id
 from ragline.domain.errors import RequestError
 from ragline.domain.keys import upload_key
 from ragline.domain.lifecycle import TROUBLED
 from ragline.ports import Indexes
 from ragline.usecases import documents, upload
-from ragline.usecases.cut import cut, page_ranges
 from ragline.usecases.retry import retry
 from ragline.usecases.search import SearchRequest, search
 from tests.contract.aws import REGION
 from tests.faults.cloud import BUCKET, Cloud, Died, Disorder, aws, deployed, forget
 from tests.faults.injection import Faults, Killed
+from tests.reading import chunks_of
 from tests.unit.pipeline import WordTokenizer
 
 T = TypeVar("T")
@@ -61,23 +61,8 @@ class Version:
     @cached_property
     def texts(self) -> frozenset[str]:
         """Of its chunks, cut as the splitter has to cut them."""
-        kind, limits = parsing.sniff(self.data, self.filename), wiring.limits()
-        ranges: list[tuple[int, int | None]] = list(
-            page_ranges(self.data, kind, self.filename, limits)
-        )
-        return frozenset(
-            chunk.text
-            for number, pages in enumerate(ranges or [(1, None)])
-            for chunk in cut(
-                self.data,
-                kind,
-                self.filename,
-                tokenizer=WordTokenizer(),
-                limits=limits,
-                number=number,
-                pages=pages,
-            ).chunks
-        )
+        cut = chunks_of(self.data, self.filename, tokenizer=WordTokenizer(), limits=wiring.limits())
+        return frozenset(chunk.text for chunk in cut)
 
 
 class World:

@@ -10,14 +10,16 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
+from ragline.adapters.local_files import LocalFiles
 from ragline.adapters.memory.index import MemoryIndex, MemoryIndexes
 from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.adapters.memory.objects import MemoryObjects
 from ragline.adapters.memory.queues import MemoryQueues
 from ragline.domain.documents import Document, Partition
 from ragline.domain.ledger import NewDocument
-from ragline.domain.messages import IndexOp, PageRange, PageWork, PartReady
+from ragline.domain.messages import CollectionWalk, IndexOp, PageRange, PageWork, PartReady
 from ragline.embedding.hashing import HashEmbedder
+from ragline.parsing.here import ReaderHere
 from ragline.ports import Embedder
 from ragline.usecases import dead_letters
 from ragline.usecases.cut import Limits
@@ -32,7 +34,9 @@ from ragline.usecases.remove import remove_upload
 from ragline.usecases.repair import repair
 from ragline.usecases.retry import Retried, retry
 from ragline.usecases.search import SearchRequest, search
-from ragline.usecases.split import Outcome, split_range, split_upload
+from ragline.usecases.split import split_range, split_upload
+from ragline.usecases.splitting import Outcome, Splitting
+from ragline.usecases.walk import walk_on
 
 HANDBOOK = Partition("default", "handbook")
 LIMITS = Limits(
@@ -83,6 +87,18 @@ class Pipeline:
         """That of the model which embeds."""
         return self.indexes.of(self.embedder.fingerprint)
 
+    @property
+    def splitting(self) -> Splitting:
+        return Splitting(
+            ledger=self.ledger,
+            objects=self.objects,
+            files=LocalFiles(self.objects),
+            queues=self.queues,
+            reader=ReaderHere(),
+            tokenizer=WordTokenizer(),
+            limits=self.limits,
+        )
+
     @classmethod
     def timed(cls, **options: Any) -> Pipeline:
         """One whose ledger goes by ``clock``."""
@@ -104,30 +120,15 @@ class Pipeline:
         return self.split(key, sequencer)
 
     def split(self, key: str, sequencer: str, etag: str = "", size: int | None = None) -> Outcome:
-        return split_upload(
-            key,
-            sequencer,
-            etag=etag,
-            size=size,
-            ledger=self.ledger,
-            objects=self.objects,
-            queues=self.queues,
-            tokenizer=WordTokenizer(),
-            limits=self.limits,
-        )
+        return split_upload(key, sequencer, self.splitting, etag=etag, size=size)
 
     def split_range(self, message: PageRange) -> Outcome:
-        return split_range(
-            message,
-            ledger=self.ledger,
-            objects=self.objects,
-            queues=self.queues,
-            tokenizer=WordTokenizer(),
-            limits=self.limits,
-        )
+        return split_range(message, self.splitting)
 
     def split_work(self, message: PageWork) -> Outcome:
         """One message of the Pages queue."""
+        if isinstance(message, CollectionWalk):
+            return walk_on(message, self.splitting)
         if isinstance(message, PageRange):
             return self.split_range(message)
         return self.split(message.key, message.sequencer, message.etag)

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "layers/core/python/ragline"
 LAYERS = {
     "domain": {"domain"},
     "ports": {"ports", "domain"},
-    "parsing": {"parsing", "domain"},
+    "parsing": {"parsing", "ports", "domain"},
     "spans": {"spans", "ports"},
     "chunking": {"chunking", "spans", "domain", "ports"},
     "usecases": {"usecases", "parsing", "chunking", "ports", "domain"},

@@ -17,7 +17,7 @@ from ragline.embedding.hashing import HashEmbedder
 from ragline.settings import settings
 from ragline.usecases import dead_letters
 from ragline.usecases.documents import delete
-from ragline.usecases.split import Outcome
+from ragline.usecases.splitting import Outcome
 from tests.samples import SAMPLES
 from tests.unit.pipeline import HANDBOOK, LIMITS, Pipeline
 from tests.unit.test_pipeline import TEXT

@@ -14,6 +14,7 @@ from ragline.domain.documents import Document, Partition, Reason, Status
 from ragline.domain.errors import InvalidRequest, NotFound, ServiceUnavailable
 from ragline.domain.ledger import ChunkState, NewDocument
 from ragline.domain.messages import Delete, IndexOp
+from ragline.domain.pages import PageCounts
 from ragline.usecases import documents
 from ragline.usecases.parts import cut_parts, write_part
 
@@ -37,7 +38,7 @@ class World:
             base = Part(HANDBOOK, "guide", document.generation, 0, CHUNKS_PER_PART)
             for part, run in cut_parts(base, chunks):
                 write_part(self.objects, part, run)
-            self.ledger.record_range(document, number, count, 0)
+            self.ledger.record_range(document, number, count, PageCounts())
             self.ledger.record_chunks(document, ordinals, ChunkState.INDEXED)
         settled = self.ledger.settle("acme", "guide", document.generation)
         assert settled
@@ -209,7 +210,7 @@ def test_failed_chunks_are_told_in_runs_of_consecutive_ordinals_with_one_code() 
     document = world.begun("1")
     world.ledger.plan_ranges(document, 2, 0)
     for number in (0, 1):
-        world.ledger.record_range(document, number, 6, 0)
+        world.ledger.record_range(document, number, 6, PageCounts())
     assert documents.failed_chunks("acme", "guide", ledger=world.ledger).runs == ()
     far = ORDINALS_PER_RANGE
     for code, ordinals in (("throttled", [0, 1, 4, far]), ("stalled", [2, far + 1])):

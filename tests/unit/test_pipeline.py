@@ -16,7 +16,7 @@ from ragline.domain.messages import PageRange
 from ragline.embedding.hashing import HashEmbedder
 from ragline.usecases.documents import delete
 from ragline.usecases.remove import remove_upload
-from ragline.usecases.split import Outcome
+from ragline.usecases.splitting import Outcome
 from tests.samples import SAMPLES
 from tests.unit.pipeline import HANDBOOK, LIMITS, Pipeline
 
@@ -203,7 +203,7 @@ def test_a_file_over_the_size_limit_fails_and_names_the_limit() -> None:
     pipeline.drop("more than ten bytes")
     reason = pipeline.document().reason
     assert reason is not None
-    assert reason.code == "limit_exceeded"
+    assert reason.code == "too_large"
     assert "max_file_bytes is 10" in reason.message
 
 

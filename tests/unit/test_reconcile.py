@@ -16,7 +16,7 @@ from ragline.domain.lifecycle import TROUBLED, WORK_LEASE
 from ragline.domain.messages import PageRange
 from ragline.ports import Backlog
 from ragline.usecases.reconcile import MAX_REPAIRS, MAX_STARVED, Verdict
-from ragline.usecases.split import Outcome
+from ragline.usecases.splitting import Outcome
 from tests.samples import SAMPLES
 from tests.unit.pipeline import HANDBOOK, LIMITS, Pipeline
 from tests.unit.test_pipeline import TEXT

@@ -20,7 +20,7 @@ from ragline.embedding.hashing import HashEmbedder
 from ragline.usecases.causes import note_cause
 from ragline.usecases.redrive import Selection
 from ragline.usecases.settle import settle
-from ragline.usecases.split import Outcome
+from ragline.usecases.splitting import Outcome
 from tests.samples import SAMPLES
 from tests.unit.pipeline import HANDBOOK, LIMITS, Pipeline
 from tests.unit.test_pipeline import TEXT, PickyEmbedder

@@ -27,6 +27,7 @@ from ragline.domain.errors import (
 from ragline.domain.keys import upload_key
 from ragline.domain.ledger import ChunkState, NewDocument
 from ragline.domain.messages import PartReady, Upsert
+from ragline.domain.pages import PageCounts
 from ragline.embedding.hashing import HashEmbedder
 from ragline.usecases import reuse
 from ragline.usecases.embed import embed_parts
@@ -110,7 +111,7 @@ class Desk:
         for part, run in cut_parts(base, chunks):
             write_part(self.objects, part, run)
             messages.append(PartReady.of(part))
-        self.ledger.record_range(document, 0, len(chunks), 0)
+        self.ledger.record_range(document, 0, len(chunks), PageCounts())
         return messages
 
     def embed(self, messages: Sequence[PartReady], **options: Any) -> dict[int, Exception]:

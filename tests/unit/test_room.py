@@ -15,7 +15,7 @@ from ragline.domain.errors import QuotaExceeded
 from ragline.domain.ledger import NewDocument
 from ragline.domain.tenants import Caps, Holdings, Tenant
 from ragline.usecases.room import check_chunks
-from ragline.usecases.split import Outcome
+from ragline.usecases.splitting import Outcome
 from ragline.usecases.upload import Limits, Registered, UploadRequest, register, store
 from tests.unit.pipeline import HANDBOOK, LIMITS, Pipeline
 from tests.unit.test_pipeline import TEXT

@@ -15,7 +15,7 @@ from ragline.domain.keys import upload_key
 from ragline.domain.ledger import NewDocument
 from ragline.domain.messages import PageRange
 from ragline.usecases import upload
-from ragline.usecases.split import Outcome
+from ragline.usecases.splitting import Outcome
 from ragline.usecases.upload import Registered, UploadRequest, register, store
 from tests.samples import SAMPLES
 from tests.unit.pipeline import HANDBOOK, LIMITS, Pipeline

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from ragline.domain.advice import ADVICE
 from ragline.domain.documents import Partition, Reason
 from ragline.domain.ledger import ChunkState, Failure, NewDocument
+from ragline.domain.pages import PageCounts
 from tests.unit.api.world import World
 
 DOCUMENTS = "/api/v2/documents"
@@ -167,7 +169,7 @@ def test_status_tells_progress_as_a_percentage_and_as_exact_counts(
     document = world.the_ledger.begin(new, "1", "parser-1")
     assert document
     world.the_ledger.plan_ranges(document, 1, 40)
-    world.the_ledger.record_range(document, 0, 100, 40)
+    world.the_ledger.record_range(document, 0, 100, PageCounts(text=40))
     world.the_ledger.record_chunks(document, range(50), ChunkState.EMBEDDED)
     world.the_ledger.record_chunks(document, range(19), ChunkState.INDEXED)
     reason = Reason("embedding_failed", "no vector", "embed", page=7, chunk=19)
@@ -194,7 +196,7 @@ def test_a_failed_document_says_why_where_and_what_to_do(api: TestClient, world:
     new = NewDocument(partition, "scan", "scan.pdf", "uploads/default/handbook/scan/scan.pdf")
     world.the_ledger.begin(new, "1", "parser-1")
     reason = Reason("corrupt", "page 3 cannot be read.", "split", page=3)
-    world.the_ledger.fail("default", "scan", 1, reason, advice="Export it anew.")
+    world.the_ledger.fail("default", "scan", 1, reason)
     world.the_ledger.record_failure("default", "scan", Failure(1, reason))
 
     status = api.get(f"{DOCUMENTS}/scan").json()
@@ -203,7 +205,7 @@ def test_a_failed_document_says_why_where_and_what_to_do(api: TestClient, world:
     why = {"code": "corrupt", "message": "page 3 cannot be read.", "stage": "split"}
     assert status["status"] == "failed"
     assert status["reason"] == {**why, "page": 3, "chunk": None}
-    assert status["advice"] == "Export it anew."
+    assert status["advice"] == ADVICE["corrupt"]
     assert [failure["reason"] for failure in failures] == [status["reason"]]
     assert failures[0]["attempts"] == 1
     assert failures[0]["generation"] == 1

@@ -24,6 +24,7 @@ from ragline.api.app import create_app
 from ragline.domain.access import KeyRecord, Role
 from ragline.domain.documents import Document, Partition, Reason, Status, dropped_id
 from ragline.domain.ledger import ChunkState, NewDocument
+from ragline.domain.pages import PageCounts
 from ragline.domain.webhooks import Webhook
 from tests.unit.api.callers import caller, routes
 from tests.unit.api.world import World
@@ -185,10 +186,10 @@ def _unfinished(world: World, new: NewDocument, status: Status) -> None:
         return
     ledger.plan_ranges(document, 1, 1)
     if status is Status.PROCESSING:
-        ledger.record_range(document, 0, 2, 1)
+        ledger.record_range(document, 0, 2, PageCounts(text=1))
         ledger.record_chunks(document, [0], ChunkState.EMBEDDED)
     if status is Status.EMPTY:
-        ledger.record_range(document, 0, 0, 1)
+        ledger.record_range(document, 0, 0, PageCounts(text=1))
         ledger.settle(RIVAL, new.document_id, 1)
 
 

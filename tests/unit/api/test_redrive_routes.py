@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from ragline.domain.documents import Partition, Reason, Status
 from ragline.domain.ledger import ChunkState, NewDocument
+from ragline.domain.pages import PageCounts
 from tests.unit.api.world import World
 
 DOCUMENTS = "/api/v2/documents"
@@ -300,7 +301,7 @@ def test_a_document_under_way_has_its_failed_chunks_told_already(
     document = world.the_ledger.begin(new, "1", "parser-1")
     assert document
     world.the_ledger.plan_ranges(document, 1, 0)
-    world.the_ledger.record_range(document, 0, 4, 0)
+    world.the_ledger.record_range(document, 0, 4, PageCounts())
     reason = Reason("embedding_failed", "no vector", "embed", chunk=2)
     world.the_ledger.record_chunks(document, [2], ChunkState.FAILED, reason)
     told = api.get(f"{DOCUMENTS}/guide/failures").json()

@@ -22,6 +22,7 @@ from ragline.adapters.memory.usage import MemoryUsageBook
 from ragline.domain.chunks import CHUNKS_PER_PART, Chunk, Part, Row
 from ragline.domain.documents import Document, Metadata, Partition, Reason, Status
 from ragline.domain.ledger import ChunkState, Failure, NewDocument
+from ragline.domain.pages import PageCounts
 from ragline.embedding.hashing import HashEmbedder
 from ragline.embedding.model import Card
 from ragline.ports import Reranker
@@ -158,7 +159,7 @@ class World:
         for part, run in cut_parts(base, chunks):
             write_part(self.the_objects, part, run)
         self.the_ledger.plan_ranges(document, 1, 3)
-        self.the_ledger.record_range(document, 0, len(chunks), 3)
+        self.the_ledger.record_range(document, 0, len(chunks), PageCounts(text=3))
         vectors = self.the_embedder.embed(texts)
         self.the_index.upsert(
             partition,

@@ -17,6 +17,7 @@ from ragline.cli.outside import Outside
 from ragline.cli.stack_ports import StackPorts
 from ragline.domain.documents import Partition
 from ragline.domain.ledger import ChunkState, NewDocument
+from ragline.domain.pages import PageCounts
 from ragline.domain.tenants import Caps
 from ragline.domain.times import utc_now
 from ragline.domain.usage import STACK, month_of
@@ -74,7 +75,7 @@ def test_a_document_is_told_its_share_of_the_month_in_which_it_was_indexed(
     new = NewDocument(Partition("acme", "handbook"), "guide", "guide.md", "uploads/acme/guide.md")
     document = ledger.begin(new, "1", "")
     assert document
-    ledger.record_whole(document, 100, 0)
+    ledger.record_whole(document, 100, PageCounts())
     ledger.record_chunks(document, range(100), ChunkState.INDEXED)
     assert ledger.settle("acme", "guide", 1)
     told = asked(book, "--tenant", "acme", "--document", "guide", *WHERE, ledger=ledger)

@@ -34,9 +34,7 @@ def passages() -> Mapping[str, list[Chunk]]:
 
 
 def _chunks(path: Path) -> Iterator[Chunk]:
-    data = path.read_bytes()
-    kind = parsing.sniff(data, path.name)
-    extraction = parsing.extract(data, kind, filename=path.name)
+    extraction = parsing.extract(parsing.Source(path, path.name))
     yield from chunking.chunk(extraction, tokenizer=Words())
 
 

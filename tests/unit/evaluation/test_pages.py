@@ -19,9 +19,8 @@ NASTY = Entry(
 
 def blocks(entry: Entry) -> list[tuple[str, str]]:
     data = page(entry)
-    kind = parsing.sniff(data, filename(0))
-    assert kind is parsing.Format.HTML
-    return [(one.kind, one.text) for one in parsing.extract(data, kind, filename="x.html").blocks]
+    assert parsing.sniff(data, filename(0)) is parsing.Format.HTML
+    return [(one.kind, one.text) for one in parsing.extract(parsing.Source(data, "x.html")).blocks]
 
 
 def test_the_title_is_a_heading_and_every_paragraph_one() -> None:

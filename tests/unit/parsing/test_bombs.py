@@ -28,9 +28,9 @@ GIVEN_SECONDS = 30.0
 CUT = f"""
 import json, resource, sys, time
 from pathlib import Path
-from ragline import parsing
 from ragline.domain.errors import PermanentError
-from ragline.usecases.cut import Limits, cut, page_ranges
+from ragline.usecases.cut import Limits
+from tests.reading import chunks_of
 from tests.unit.pipeline import WordTokenizer
 
 path = Path(sys.argv[1])
@@ -48,11 +48,8 @@ def peak():
 
 
 try:
-    kind = parsing.sniff(data, name)
-    ranges = page_ranges(data, kind, name, limits)
-    made = cut(data, kind, name, tokenizer=WordTokenizer(), limits=limits,
-               **(dict(number=0, pages=ranges[0]) if ranges else dict()))
-    told, text = "ok", str(len(made.chunks))
+    made = chunks_of(data, name, tokenizer=WordTokenizer(), limits=limits)
+    told, text = "ok", str(len(made))
 except PermanentError as error:
     told, text = error.code, str(error)
 used = resource.getrusage(resource.RUSAGE_SELF)

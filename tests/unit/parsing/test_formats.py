@@ -99,10 +99,10 @@ def test_every_refusal_is_one_sentence_of_advice_without_internals() -> None:
         if code == "empty":
             continue
         with pytest.raises(PermanentError) as caught:
-            from ragline.parsing import extract
+            from ragline.parsing import Source, extract
 
             data = make()
-            extract(data, sniff(data, filename), filename=filename)
+            extract(Source(data, filename))
         assert caught.value.code == code, filename
         message = str(caught.value)
         assert message.endswith(".") and "\n" not in message and "Traceback" not in message

@@ -14,7 +14,7 @@ from ragline.domain.errors import (
     LimitExceeded,
     PermanentError,
 )
-from ragline.parsing import Format, delimited, extract, limits, records, sniff
+from ragline.parsing import Format, Source, delimited, extract, limits, records, sniff
 from tests import samples
 
 BOMB_DTD = (
@@ -37,7 +37,7 @@ def test_a_bomb_is_refused_by_what_its_directory_says_before_unpacking() -> None
 def test_the_total_a_container_unpacks_to_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ragline.parsing.archives.MAX_UNPACKED", 1000)
     with pytest.raises(LimitExceeded, match="MiB"):
-        extract(samples.docx(), Format.DOCX, filename="a.docx")
+        extract(Source(samples.docx(), "a.docx"), Format.DOCX)
 
 
 def test_entities_are_never_expanded_in_books() -> None:
@@ -45,7 +45,7 @@ def test_entities_are_never_expanded_in_books() -> None:
     container = "<container><rootfiles><rootfile full-path='b.opf'/></rootfiles></container>"
     data = samples.zipped({"META-INF/container.xml": container, "b.opf": opf})
     try:
-        extraction = extract(data, Format.EPUB, filename="b.epub")
+        extraction = extract(Source(data, "b.epub"), Format.EPUB)
     except PermanentError:
         return
     assert len(extraction.title) < 1000
@@ -63,7 +63,7 @@ def test_entities_are_never_expanded_in_books() -> None:
 def test_entities_are_never_expanded_in_office_files(filename: str, part: str) -> None:
     data = replaced(samples.SAMPLES[filename](), part, BOMB_DTD + "<r>&i;</r>")
     try:
-        extraction = extract(data, sniff(data, filename), filename=filename)
+        extraction = extract(Source(data, filename))
     except PermanentError:
         return
     assert sum(len(block.text) for block in extraction.blocks) < 10_000
@@ -73,52 +73,52 @@ def test_no_file_of_the_machine_is_read_through_an_entity() -> None:
     external = (
         '<!DOCTYPE html [<!ENTITY x SYSTEM "file:///etc/passwd">]><html><body>&x;</body></html>'
     )
-    extraction = extract(external.encode(), Format.HTML, filename="a.html")
+    extraction = extract(Source(external.encode(), "a.html"), Format.HTML)
     assert "root:" not in "".join(block.text for block in extraction.blocks)
 
 
 def test_deep_html_ends_without_exhausting_the_stack() -> None:
     deep = b"<div>" * 200_000 + b"bottom"
     try:
-        extract(deep, Format.HTML, filename="deep.html")
+        extract(Source(deep, "deep.html"), Format.HTML)
     except LimitExceeded as error:
         assert "levels" in str(error)
 
 
 def test_deeply_nested_tables_are_refused_before_they_cost_time() -> None:
     with pytest.raises(LimitExceeded, match="levels"):
-        extract(b"<table><tr><td>" * 3000, Format.HTML, filename="tables.html")
+        extract(Source(b"<table><tr><td>" * 3000, "tables.html"), Format.HTML)
 
 
 def test_deep_json_names_the_limit() -> None:
     for depth in (limits.MAX_JSON_DEPTH + 3, 200_000):
         with pytest.raises(LimitExceeded, match="levels"):
-            extract(b"[" * depth + b"1" + b"]" * depth, Format.JSON, filename="deep.json")
+            extract(Source(b"[" * depth + b"1" + b"]" * depth, "deep.json"), Format.JSON)
 
 
 def test_rows_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delimited, "MAX_ROWS", 10)
     monkeypatch.setattr(records, "MAX_ROWS", 10)
     with pytest.raises(LimitExceeded, match="rows"):
-        extract(b"a,b\n" * 20, Format.CSV, filename="a.csv")
+        extract(Source(b"a,b\n" * 20, "a.csv"), Format.CSV)
     with pytest.raises(LimitExceeded, match="rows"):
-        extract(json.dumps([{"a": 1}] * 20).encode(), Format.JSON, filename="a.json")
+        extract(Source(json.dumps([{"a": 1}] * 20).encode(), "a.json"), Format.JSON)
 
 
 def test_a_password_on_a_pdf_is_named_as_such() -> None:
     with pytest.raises(EncryptedDocument, match="password"):
-        extract(samples.encrypted_pdf(), Format.PDF, filename="a.pdf")
+        extract(Source(samples.encrypted_pdf(), "a.pdf"), Format.PDF)
 
 
 def test_encrypted_mail_is_refused() -> None:
     data = b"Subject: x\nMIME-Version: 1.0\nContent-Type: application/pkcs7-mime\n\nMIIB"
     with pytest.raises(EncryptedDocument, match="mail"):
-        extract(data, Format.EML, filename="a.eml")
+        extract(Source(data, "a.eml"), Format.EML)
 
 
 def test_wrong_json_names_the_place() -> None:
     with pytest.raises(CorruptDocument, match="Line 2"):
-        extract(b'{"a": 1}\n{"a": \n', Format.JSONL, filename="a.jsonl")
+        extract(Source(b'{"a": 1}\n{"a": \n', "a.jsonl"), Format.JSONL)
 
 
 @pytest.mark.parametrize("filename", samples.SAMPLES)
@@ -132,7 +132,7 @@ def test_damaged_samples_never_raise_anything_foreign(
     data[position : position + len(noise)] = noise
     damaged = bytes(data[: max(1, int(len(data) * (1 - cut / 4)))])
     try:
-        extract(damaged, sniff(damaged, filename), filename=filename)
+        extract(Source(damaged, filename))
     except PermanentError as error:
         assert str(error).endswith(".")
 

@@ -23,16 +23,15 @@ import sys, time
 from pathlib import Path
 from ragline.chunking import chunk
 from ragline.domain.errors import PermanentError
-from ragline.parsing import extract, page_count, sniff
+from ragline.parsing import Source, extract, survey
 from tests.unit.test_chunking import Words
 
 for name in sys.stdin.read().splitlines():
     print(name, end="\\t", flush=True)
     try:
-        data = Path(name).read_bytes()
-        kind = sniff(data, name)
-        page_count(data, kind)
-        extraction = extract(data, kind, filename=name, deadline=time.monotonic() + {seconds})
+        source = Source(Path(name), name, deadline=time.monotonic() + {seconds})
+        survey(source)
+        extraction = extract(source)
         chunks = list(chunk(extraction, tokenizer=Words()))
         assert all(one.tokens <= 256 for one in chunks)
         print("ok" if chunks else "empty", flush=True)

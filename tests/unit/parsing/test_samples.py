@@ -10,7 +10,7 @@ import pytest
 
 from ragline.domain.chunks import Block, Extraction
 from ragline.domain.errors import LimitExceeded
-from ragline.parsing import PARSER_FINGERPRINT, Format, extract, page_count, sniff
+from ragline.parsing import PARSER_FINGERPRINT, Format, Source, extract, survey
 from tests import samples
 
 PAGED = ("handbook.pdf", "handbook.pptx")
@@ -23,7 +23,7 @@ WITH_HEADINGS = tuple(
 
 def read(filename: str) -> Extraction:
     data = samples.SAMPLES[filename]()
-    return extract(data, sniff(data, filename), filename=filename)
+    return extract(Source(data, filename))
 
 
 def block_with(extraction: Extraction, text: str) -> Block:
@@ -56,15 +56,13 @@ def test_formats_with_pages_say_on_which_page_it_stands(filename: str) -> None:
 @pytest.mark.parametrize("filename", PAGED)
 def test_a_page_range_yields_only_its_pages_under_their_true_numbers(filename: str) -> None:
     data = samples.SAMPLES[filename]()
-    second = extract(data, sniff(data, filename), filename=filename, first_page=2, last_page=2)
+    second = extract(Source(data, filename, first_page=2, last_page=2))
     assert second.pages == 1
     assert {block.page for block in second.blocks} == {2}
 
 
 def test_pages_are_counted_where_there_are_any() -> None:
-    counted = {
-        name: page_count(make(), sniff(make(), name)) for name, make in samples.SAMPLES.items()
-    }
+    counted = {name: survey(Source(make(), name)).pages for name, make in samples.SAMPLES.items()}
     assert {name for name, pages in counted.items() if pages} == set(PAGED)
     assert {counted[name] for name in PAGED} == {2}
 
@@ -82,15 +80,15 @@ def test_blocks_can_be_stored_as_utf8_and_headers_lead_their_tables(filename: st
 def test_a_deadline_in_the_past_stops_reading_and_is_named(filename: str) -> None:
     data = samples.SAMPLES[filename]()
     with pytest.raises(LimitExceeded, match="time limit"):
-        extract(data, sniff(data, filename), filename=filename, deadline=time.monotonic() - 1)
+        extract(Source(data, filename, deadline=time.monotonic() - 1))
 
 
 def test_a_document_without_text_is_no_error_and_names_its_bare_pages() -> None:
     data = samples.scanned_pdf()
-    extraction = extract(data, Format.PDF, filename="scan.pdf")
+    extraction = extract(Source(data, "scan.pdf"), Format.PDF)
     assert list(extraction.blocks) == []
     assert list(extraction.bare_pages) == [1, 2]
-    assert list(extract(b" \n ", Format.TEXT, filename="a.txt").blocks) == []
+    assert list(extract(Source(b" \n ", "a.txt"), Format.TEXT).blocks) == []
 
 
 def test_importing_the_package_loads_no_parser() -> None:

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from ragline.domain.chunks import Block
-from ragline.parsing import Format, extract
+from ragline.parsing import Format, Source, extract
 from ragline.parsing import markdown as markdown_parser
 from ragline.parsing.archives import office_package
 from ragline.parsing.pdf_layout import Entry, Line, Outline, blocks_of
@@ -17,7 +17,7 @@ from tests import samples
 
 def blocks(data: bytes | str, format: Format, filename: str = "a") -> list[Block]:
     encoded = data.encode() if isinstance(data, str) else data
-    return list(extract(encoded, format, filename=filename).blocks)
+    return list(extract(Source(encoded, filename), format).blocks)
 
 
 def shown(found: list[Block]) -> list[tuple[str, str]]:
@@ -146,7 +146,7 @@ def test_html_tables_for_layout_are_walked_into() -> None:
 
 def test_markdown_nested_lists_are_indented_and_front_matter_gives_the_title() -> None:
     text = "---\ntitle: Care\n---\n- a\n  - b\n- c\n\n```\nx = 1\n```\n"
-    extraction = extract(text.encode(), Format.MARKDOWN, filename="a.md")
+    extraction = extract(Source(text.encode(), "a.md"), Format.MARKDOWN)
     assert extraction.title == "Care"
     assert shown(list(extraction.blocks))[1:] == [("list", "- a\n  - b\n- c"), ("code", "x = 1")]
 

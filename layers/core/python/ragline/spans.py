@@ -26,6 +26,9 @@ SENTENCE = re.compile(
 LINE = re.compile(r"\n+")
 """What ends a line."""
 
+SPACE = re.compile(r"\s+")
+"""What ends a word."""
+
 _WINDOW = 16_000
 _APART = frozenset(" \n\t\r")
 """White space that every tokenizer takes for that; others see control characters in some of it."""

@@ -5,6 +5,7 @@ A cold start pays only for what its route uses; importing this module builds not
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ __all__ = [
     "connections",
     "deliveries",
     "embedder",
+    "files",
     "index",
     "indexes",
     "keys",
@@ -26,10 +28,12 @@ __all__ = [
     "objects",
     "owner_key",
     "queues",
+    "reader",
     "receivers",
     "reranker",
     "settings",
     "sockets",
+    "splitting",
     "sqs",
     "tickets",
     "tokenizer",
@@ -50,12 +54,14 @@ if TYPE_CHECKING:
         Deliveries,
         Embedder,
         EventBus,
+        Files,
         Indexes,
         Keys,
         KnownKeys,
         Ledger,
         Objects,
         Queues,
+        Reader,
         Receivers,
         Reranker,
         Sockets,
@@ -68,6 +74,7 @@ if TYPE_CHECKING:
         WebhookSecrets,
     )
     from ragline.usecases.cut import Limits
+    from ragline.usecases.splitting import Splitting
 
 
 @cache
@@ -242,6 +249,35 @@ def limits() -> Limits:
         pages_per_range=settings().pages_per_range,
         chunk_tokens=settings().chunk_tokens,
         overlap_tokens=settings().chunk_overlap_tokens,
+    )
+
+
+@cache
+def files() -> Files:
+    from ragline.adapters.local_files import LocalFiles
+
+    return LocalFiles(objects())
+
+
+@cache
+def reader() -> Reader:
+    from ragline.parsing.here import ReaderHere
+
+    return ReaderHere()
+
+
+def splitting(seconds: float) -> Splitting:
+    """For work that has so many seconds left."""
+    from ragline.usecases.splitting import Splitting
+
+    return Splitting(
+        ledger=ledger(),
+        objects=objects(),
+        files=files(),
+        queues=queues(),
+        reader=reader(),
+        tokenizer=tokenizer(),
+        limits=replace(limits(), seconds=seconds),
     )
 
 

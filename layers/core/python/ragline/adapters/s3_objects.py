@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from ragline.adapters.aws_errors import error_code, of_code, translated
 from ragline.adapters.backoff import Backoff
+from ragline.adapters.local_files import digest_into
 from ragline.adapters.s3_uploads import S3Uploads
 from ragline.domain.errors import TransientError
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
 
 _KEYS_PER_DELETE = 1_000
+_PIECE = 1024 * 1024
 _ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
 _OTHER_VERSION = frozenset({"PreconditionFailed", "412"})
 
@@ -32,16 +36,24 @@ class S3Objects(S3Uploads):
 
     def get(self, key: str, etag: str = "") -> bytes | None:
         """As the port says; the bucket's events give an ETag bare, its answers in quotes."""
+        with translated(self._what):
+            body = self._body(key, etag)
+            return None if body is None else body.read()
+
+    def fetch(self, key: str, path: Path, etag: str = "") -> str | None:
+        with translated(self._what):
+            body = self._body(key, etag)
+            return None if body is None else digest_into(path, body.iter_chunks(_PIECE))
+
+    def _body(self, key: str, etag: str) -> StreamingBody | None:
         bare = etag.strip('"')
         condition: dict[str, Any] = {"IfMatch": f'"{bare}"'} if etag else {}
-        with translated(self._what):
-            try:
-                answer = self._client.get_object(Bucket=self._bucket, Key=key, **condition)
-                return answer["Body"].read()
-            except ClientError as error:
-                if error_code(error) in _ABSENT | _OTHER_VERSION:
-                    return None
-                raise
+        try:
+            return self._client.get_object(Bucket=self._bucket, Key=key, **condition)["Body"]
+        except ClientError as error:
+            if error_code(error) in _ABSENT | _OTHER_VERSION:
+                return None
+            raise
 
     def size(self, key: str) -> int | None:
         with translated(self._what):

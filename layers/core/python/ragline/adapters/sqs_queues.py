@@ -59,9 +59,12 @@ class SqsQueues:
         bodies = [PartReady.of(part, nonce, trace_id).model_dump_json() for part in parts]
         self._send(self._chunks_url, [{"Id": "", "MessageBody": body} for body in bodies])
 
-    def send_pages(self, work: Sequence[PageWork]) -> None:
+    def send_pages(self, work: Sequence[PageWork], *, delay: int = 0) -> None:
         bodies = [one.model_dump_json() for one in work]
-        self._send(self._pages_url, [{"Id": "", "MessageBody": body} for body in bodies])
+        entries: list[Entry] = [
+            {"Id": "", "MessageBody": body, "DelaySeconds": delay} for body in bodies
+        ]
+        self._send(self._pages_url, entries)
 
     def send_ops(self, ops: Sequence[IndexOp]) -> None:
         groups: dict[str, list[IndexOp]] = {}

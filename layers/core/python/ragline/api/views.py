@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ragline.api import schemas
+from ragline.domain.advice import advice_for
 from ragline.domain.chunks import Chunk, chunk_id
 from ragline.domain.documents import Document, Reason
 from ragline.domain.ledger import Failure, Multipart
@@ -42,7 +43,7 @@ def document(found: Document) -> schemas.documents.DocumentView:
         generation=found.generation,
         live_generation=found.live_generation,
         reason=reason(found.reason) if found.reason else None,
-        advice=found.advice or None,
+        advice=advice_for(found) or None,
         timings=dict(found.timings),
         trace_id=found.trace_id or None,
         created_at=found.created_at,

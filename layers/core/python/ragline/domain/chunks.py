@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from ragline.domain.documents import Metadata, Partition
+from ragline.domain.pages import PageCounts, PageKind, PageTrouble
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +23,9 @@ MAX_CONTEXT = 120
 
 CHUNKS_PER_PART = 16
 """A part is the unit of work on the Chunks queue: at most this many consecutive chunks."""
+
+MAX_SECTION_CHUNKS = 64
+"""A section that is returned for a hit lies in five parts at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +48,40 @@ class Block:
 class Extraction:
     """The text of a document (or of one page range of it).
 
-    ``pages`` is the number of pages read, 0 where the format has none; ``bare_pages`` are the pages
-    (from 1) that carry no text layer.
+    ``kinds``: page (from 1) → what became of it, of the pages read; empty where the format has
+    none. ``trouble`` says more of those that could not be read.
     """
 
     blocks: Sequence[Block]
-    pages: int = 0
-    bare_pages: Sequence[int] = ()
+    kinds: Mapping[int, PageKind] = field(default_factory=dict)
     title: str = ""
+    trouble: Sequence[PageTrouble] = ()
+
+    @property
+    def pages(self) -> int:
+        """How many pages were read; 0 where the format has none."""
+        return len(self.kinds)
+
+    @property
+    def counts(self) -> PageCounts:
+        return PageCounts.of(self.kinds.values())
+
+    @property
+    def bare_pages(self) -> list[int]:
+        """The pages without text in which there is a picture that may hold some."""
+        return [page for page, kind in self.kinds.items() if kind is PageKind.IMAGE]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Chunks ``first``..``last`` (ordinals) that are returned together for a hit among them.
+
+    ``gap`` is the white space between this chunk and the ones of the section before it.
+    """
+
+    first: int
+    last: int
+    gap: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +91,9 @@ class Chunk:
     ``start`` and ``end`` are character offsets into the extracted text of the page range that the
     chunk was cut from (the whole document unless it is very long), so ``extracted[start:end]`` is
     the passage; a piece of a table repeats the table's header in ``text`` before that span.
-    ``tokens`` counts the embedding model's tokens, special tokens left out.
+    ``tokens`` counts the embedding model's tokens, special tokens left out. ``section`` is known
+    of chunks as they are stored, not of those that an index returns, and only where the collection
+    has hits return sections.
     """
 
     ordinal: int
@@ -72,6 +104,14 @@ class Chunk:
     headings: tuple[str, ...] = ()
     page: int | None = None
     page_end: int | None = None
+    section: Section | None = None
+
+    def moved(self, by: int) -> Chunk:
+        """The same with ordinals ``by`` higher: ranges of a document are cut each by itself."""
+        section = self.section
+        if section:
+            section = replace(section, first=section.first + by, last=section.last + by)
+        return replace(self, ordinal=self.ordinal + by, section=section)
 
     @property
     def context(self) -> str:

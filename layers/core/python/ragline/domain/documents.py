@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ragline.domain.errors import InvalidRequest, PermanentError
+from ragline.domain.pages import PageCounts
 
 Scalar = str | int | float | bool
 Metadata = Mapping[str, Scalar]
@@ -68,6 +69,7 @@ class Progress:
     A document is split in one or more page ranges; ``chunks_total`` grows with each range that is
     done, so it is final once ``ranges_done == ranges_total``. ``embedded`` counts the chunks that
     are embedded and not yet indexed or failed; the three states of a chunk exclude one another.
+    Each page done is of one kind, see ``PageKind``.
     """
 
     pages_total: int = 0
@@ -78,6 +80,22 @@ class Progress:
     embedded: int = 0
     indexed: int = 0
     failed: int = 0
+    pages_text: int = 0
+    pages_ocr: int = 0
+    pages_image: int = 0
+    pages_blank: int = 0
+    pages_failed: int = 0
+
+    @property
+    def page_counts(self) -> PageCounts:
+        """What became of the pages done."""
+        return PageCounts(
+            self.pages_text,
+            self.pages_ocr,
+            self.pages_image,
+            self.pages_blank,
+            self.pages_failed,
+        )
 
     @property
     def split(self) -> bool:
@@ -102,10 +120,10 @@ class Progress:
     def outcome(self) -> Status:
         """The terminal status that these counts mean; only asked once ``complete``."""
         if not self.chunks_total:
-            return Status.EMPTY
-        if not self.failed:
-            return Status.INDEXED
-        return Status.PARTIAL if self.indexed else Status.FAILED
+            return Status.FAILED if self.pages_failed else Status.EMPTY
+        if not self.indexed:
+            return Status.FAILED
+        return Status.PARTIAL if self.failed or self.pages_failed else Status.INDEXED
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,16 @@ RaglineError
 │   ├── UnsupportedType         the bytes are of no format that we read
 │   ├── EncryptedDocument       a password is needed to read it
 │   ├── CorruptDocument         the format is known, the bytes are not readable as such
-│   ├── LimitExceeded           a size, page, chunk or time limit was passed; names the limit
+│   ├── NoText                  there is no text in it, as far as can be seen
+│   ├── LimitExceeded           a limit was passed; names the limit
+│   │   ├── FileTooLarge            more bytes than one file, or a part of it, may have
+│   │   ├── TooManyPages            more pages than one file may have
+│   │   ├── Bomb                    it unpacks, nests or repeats as only an attack does
+│   │   └── ParsingTimeout          reading it took too long
 │   ├── QuotaExceeded           a cap on what the tenant holds is reached; names the cap
 │   ├── DuplicateContent        another document of the collection holds the same bytes
 │   ├── EmbeddingFailed         a chunk that the model cannot embed
+│   ├── ModelRefused            a vision model that takes no such page or prompt
 │   ├── StoredDataLost          chunks or vectors in the bucket are missing or damaged
 │   └── MalformedMessage        a queue message or event that no version of Ragline wrote
 ├── TransientError          retrying can help: raised, retried with backoff, then dead-lettered
@@ -73,8 +79,28 @@ class CorruptDocument(PermanentError):
     code = "corrupt"
 
 
+class NoText(PermanentError):
+    code = "no_text"
+
+
 class LimitExceeded(PermanentError):
     code = "limit_exceeded"
+
+
+class FileTooLarge(LimitExceeded):
+    code = "too_large"
+
+
+class TooManyPages(LimitExceeded):
+    code = "too_many_pages"
+
+
+class Bomb(LimitExceeded):
+    code = "bomb"
+
+
+class ParsingTimeout(LimitExceeded):
+    code = "timeout"
 
 
 class QuotaExceeded(PermanentError):
@@ -87,6 +113,10 @@ class DuplicateContent(PermanentError):
 
 class EmbeddingFailed(PermanentError):
     code = "embedding_failed"
+
+
+class ModelRefused(PermanentError):
+    code = "model_refused"
 
 
 class StoredDataLost(PermanentError):

@@ -23,13 +23,14 @@ over looks at that first.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
 from ragline.domain.documents import SEARCHABLE, Document, Partition, Progress, Reason, Status
 from ragline.domain.errors import InvalidRequest, MalformedMessage, WriteConflict
 from ragline.domain.keys import normal_sequencer
 from ragline.domain.ledger import ChunkState, Multipart, NewDocument
+from ragline.domain.pages import PageCounts
 from ragline.domain.times import later
 
 MAX_FAILURES = 1_000
@@ -170,7 +171,7 @@ def split(old: Record | None, generation: int, now: str) -> Record | None:
 
 
 def cut_whole(
-    old: Record | None, generation: int, chunks: int, pages: int, now: str
+    old: Record | None, generation: int, chunks: int, pages: PageCounts, now: str
 ) -> Record | None:
     """Planned as one range, that range recorded, and on its way: all of it, or None.
 
@@ -180,11 +181,16 @@ def cut_whole(
         return None
     if old.document.progress != Progress() or not old.document.wants(generation):
         return None
-    progress = Progress(
-        pages_total=pages, pages_done=pages, ranges_total=1, ranges_done=1, chunks_total=chunks
-    )
+    counts = range_counts(chunks, pages)
+    progress = Progress(pages_total=pages.total, ranges_total=1, **counts)
     cut = replace(old, document=replace(old.document, progress=progress, updated_at=now))
     return split(cut, generation, now) or cut
+
+
+def range_counts(chunks: int, pages: PageCounts) -> dict[str, int]:
+    """What one range that is cut adds to the progress, by its field names."""
+    kinds = {f"pages_{kind}": count for kind, count in asdict(pages).items()}
+    return {"ranges_done": 1, "chunks_total": chunks, "pages_done": pages.total, **kinds}
 
 
 def settled(old: Record | None, generation: int, advice: str, now: str) -> Record | None:

@@ -1,7 +1,8 @@
 """What travels on the queues: ids and places, never whole documents. JSON, versioned.
 
 Version 2 added ``nonce``, ``pauses``, ``etag`` and the message ``Uploaded``; version 1 is still
-understood. A version newer than ours is not malformed: a deploy is under way, or was undone.
+understood. Version 3 added ``CollectionWalk``; what is as it was is still sent as version 2. A
+version newer than ours is not malformed: a deploy is under way, or was undone.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from ragline.domain.chunks import CHUNKS_PER_PART, Part
 from ragline.domain.documents import Partition, check_document_id, check_name
 from ragline.domain.errors import InvalidRequest, MalformedMessage, NewerMessage
 
-SCHEMA_VERSION: Literal[2] = 2
+SCHEMA_VERSION: Literal[3] = 3
+"""The newest that is understood."""
 
 MAX_RECEIVES = 5
 """How often a queue delivers a message before it is a dead letter; as the template says."""
@@ -50,7 +52,7 @@ class Envelope(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    schema_version: Literal[1, 2] = SCHEMA_VERSION
+    schema_version: Literal[1, 2, 3] = 2
     trace_id: str = ""
     nonce: str = ""
     pauses: int = Field(default=0, ge=0)
@@ -113,7 +115,24 @@ class Uploaded(Envelope):
         return self.key
 
 
-PageWork = PageRange | Uploaded
+class CollectionWalk(_InPartition):
+    """Pages queue: the walk over a collection's documents wants its next step.
+
+    Where it stands, the ledger knows: so a message that comes twice takes no step twice.
+    """
+
+    schema_version: Literal[1, 2, 3] = 3
+    walk_id: str = Field(min_length=1)
+
+
+PageWork = PageRange | Uploaded | CollectionWalk
+
+
+class AnalysisWork(_InPartition):
+    """Analyses queue: the pages of a document are to be looked at."""
+
+    document_id: str
+    analysis_id: str = Field(pattern=r"^[0-9A-Z]{1,64}$")
 
 
 class PartReady(Message):
@@ -201,13 +220,17 @@ _index_op: TypeAdapter[IndexOp] = TypeAdapter(Annotated[IndexOp, Field(discrimin
 
 
 def _kind(value: Any) -> str:
-    key = value.get("key") if isinstance(value, dict) else getattr(value, "key", None)
-    return "range" if key is None else "uploaded"
+    told = value if isinstance(value, dict) else vars(value)
+    if told.get("walk_id") is not None:
+        return "walk"
+    return "range" if told.get("key") is None else "uploaded"
 
 
 _page_work: TypeAdapter[PageWork] = TypeAdapter(
     Annotated[
-        Annotated[PageRange, Tag("range")] | Annotated[Uploaded, Tag("uploaded")],
+        Annotated[PageRange, Tag("range")]
+        | Annotated[Uploaded, Tag("uploaded")]
+        | Annotated[CollectionWalk, Tag("walk")],
         Discriminator(_kind),
     ]
 )
@@ -223,7 +246,7 @@ def read_part(body: str) -> PartReady:
     return _read(TypeAdapter(PartReady), body)
 
 
-def read_page_work(body: str) -> PageRange | Uploaded:
+def read_page_work(body: str) -> PageWork:
     """Parse a Pages body; raises as ``read_part``."""
     return _read(_page_work, body)
 
@@ -231,6 +254,11 @@ def read_page_work(body: str) -> PageRange | Uploaded:
 def read_index_op(body: str) -> IndexOp:
     """Parse an IndexOps body; raises as ``read_part``."""
     return _read(_index_op, body)
+
+
+def read_analysis_work(body: str) -> AnalysisWork:
+    """Parse an Analyses body; raises as ``read_part``."""
+    return _read(TypeAdapter(AnalysisWork), body)
 
 
 def _read(kind: TypeAdapter[M], body: str) -> M:
@@ -256,4 +284,4 @@ def _version(body: str) -> int:
     return version if type(version) is int else 0
 
 
-_TAGS = {"range", "uploaded", "upsert", "delete", "drop", "optimize"}
+_TAGS = {"range", "uploaded", "walk", "upsert", "delete", "drop", "optimize"}

@@ -16,21 +16,25 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from ragline.adapters.local_files import LocalFiles
 from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.adapters.memory.objects import MemoryObjects
 from ragline.adapters.memory.queues import MemoryQueues
 from ragline.domain.documents import SEARCHABLE, Document, Partition, Status
 from ragline.domain.keys import upload_key
 from ragline.domain.ledger import ChunkState, NewDocument
+from ragline.domain.pages import PageCounts
 from ragline.evaluation import sources
 from ragline.evaluation.datasets import Entry
 from ragline.evaluation.kept_vectors import KeptVectors
 from ragline.evaluation.pages import filename, page
+from ragline.parsing.here import ReaderHere
 from ragline.ports import Embedder, Indexes, Ledger, Tokenizer, VectorIndex
 from ragline.usecases.cut import Limits, fingerprint
 from ragline.usecases.embed import embed_parts
 from ragline.usecases.index import apply_ops
 from ragline.usecases.split import split_upload
+from ragline.usecases.splitting import Splitting
 
 PARTITION = Partition("default", "evaluation")
 TOGETHER = 64
@@ -132,19 +136,20 @@ class _Batch:
 def _embedded(batch: Sequence[tuple[int, Entry]], ledger: Ledger, means: Means) -> _Batch:
     """What the API, the splitter and the embedder do."""
     objects, queues = MemoryObjects(), MemoryQueues()
+    splitting = Splitting(
+        ledger=ledger,
+        objects=objects,
+        files=LocalFiles(objects),
+        queues=queues,
+        reader=ReaderHere(),
+        tokenizer=means.tokenizer,
+        limits=means.limits,
+    )
     for position, entry in batch:
         name, key = filename(position), upload_key(PARTITION, _id(position), filename(position))
         objects.put(key, page(entry))
         ledger.create(NewDocument(PARTITION, _id(position), name, key))
-        split_upload(
-            key,
-            "1",
-            ledger=ledger,
-            objects=objects,
-            queues=queues,
-            tokenizer=means.tokenizer,
-            limits=means.limits,
-        )
+        split_upload(key, "1", splitting)
     failed = embed_parts(
         queues.parts, ledger=ledger, objects=objects, queues=queues, embedder=means.embedder
     )
@@ -198,7 +203,7 @@ def _restored(entries: Sequence[Entry], means: Means, made: Path, *, new: bool =
         document = ledger.begin(NewDocument(PARTITION, document_id, "kept.html", key), "1", "")
         if document is not None:
             ledger.plan_ranges(document, 1, 0)
-            ledger.record_range(document, 0, chunks, 0)
+            ledger.record_range(document, 0, chunks, PageCounts())
             ledger.record_chunks(document, range(chunks), ChunkState.INDEXED)
             ledger.settle(PARTITION.tenant, document_id, document.generation)
     return Built(

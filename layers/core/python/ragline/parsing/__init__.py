@@ -14,13 +14,14 @@ from importlib import import_module
 from typing import TypeVar, cast
 
 from ragline.domain.chunks import Block, Extraction
-from ragline.domain.errors import CorruptDocument, LimitExceeded, RaglineError
+from ragline.domain.errors import CorruptDocument, FileTooLarge, RaglineError
 from ragline.parsing.formats import Format, sniff
 from ragline.parsing.limits import MAX_DEPTH, Source, too_deep
+from ragline.ports import Survey
 
-__all__ = ["PARSER_FINGERPRINT", "Format", "extract", "page_count", "sniff"]
+__all__ = ["PARSER_FINGERPRINT", "Format", "Source", "extract", "sniff", "survey"]
 
-PARSER_FINGERPRINT = "ragline-parsing-1"
+PARSER_FINGERPRINT = "ragline-parsing-2"
 """Raised whenever the same bytes would yield other blocks; stored on each generation."""
 
 R = TypeVar("R")
@@ -45,38 +46,32 @@ _PAGE_COUNTERS = {Format.PDF: "pdf:page_count", Format.PPTX: "slides:page_count"
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
-def page_count(data: bytes, format: Format) -> int:
-    """Pages of a PDF, slides of a PPTX; 0 for formats without pages.
+def survey(source: Source) -> Survey:
+    """What the document is, before any of its text is read.
 
-    Raises as ``extract``.
+    Raises as ``extract`` and ``sniff``.
     """
+    format = sniff(source.data, source.filename)
     counter = _PAGE_COUNTERS.get(format)
     if counter is None:
-        return 0
-    return _guarded(lambda: cast("Callable[[bytes], int]", _function(counter))(data))
+        return Survey(format)
+    count = cast("Callable[[Source], int]", _function(counter))
+    return Survey(format, pages=_guarded(lambda: count(source)))
 
 
-def extract(
-    data: bytes,
-    format: Format,
-    *,
-    filename: str,
-    first_page: int = 1,
-    last_page: int | None = None,
-    deadline: float | None = None,
-) -> Extraction:
-    """The text of a document, or of pages ``first_page`` to ``last_page`` (from 1, inclusive).
+def extract(source: Source, format: Format | None = None) -> Extraction:
+    """The text of a document, or of the pages that the source names; ``format`` as ``sniff`` says.
 
-    A document without text is no error: it has no blocks, and ``bare_pages`` names its pages.
-    ``deadline`` is a ``time.monotonic()`` value, checked between pages and blocks.
+    A document without text is no error: it has no blocks, and its pages' kinds say why.
 
     Raises:
-        EncryptedDocument: a password is needed.
+        EncryptedDocument: a password is needed, or is wrong.
         CorruptDocument: the bytes are not readable as this format.
         LimitExceeded: it unpacks, nests or grows too far, or the deadline passed.
+        EmptyFile, UnsupportedType: as ``sniff``.
     """
-    source = Source(data, filename, first_page, last_page, deadline)
     source.check_time()
+    format = format or sniff(source.data, source.filename)
     parse = cast("Callable[[Source], Extraction]", _function(_EXTRACTORS[format]))
     extraction = _guarded(lambda: parse(source))
     return replace(
@@ -100,9 +95,7 @@ def _guarded(parse: Callable[[], R]) -> R:
     except RecursionError as error:
         raise too_deep(MAX_DEPTH) from error
     except MemoryError as error:
-        raise LimitExceeded(
-            "Reading this document needs more memory than there is; split it into smaller files."
-        ) from error
+        raise FileTooLarge("Reading this document needs more memory than there is.") from error
     except Exception as error:
         # Below warning: where no handler is set up, Python would print the traceback to users.
         _log.info("a reader failed on a damaged document", exc_info=True)

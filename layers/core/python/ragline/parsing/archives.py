@@ -6,8 +6,16 @@ import io
 import re
 import zipfile
 import zlib
+from collections.abc import Sequence
+from pathlib import Path
 
-from ragline.domain.errors import CorruptDocument, EncryptedDocument, LimitExceeded
+from ragline.domain.errors import (
+    Bomb,
+    CorruptDocument,
+    EncryptedDocument,
+    FileTooLarge,
+    LimitExceeded,
+)
 from ragline.parsing.limits import (
     MAX_ELEMENTS,
     MAX_MEMBERS,
@@ -34,41 +42,67 @@ _FAMILY = {
 
 
 def open_archive(data: bytes) -> zipfile.ZipFile:
-    """The container, once its own directory says that it is small enough to unpack.
-
-    The directory can be trusted for that: zipfile never yields more bytes than it declares.
+    """An office file's or a book's container, once its directory says that it is small enough.
 
     Raises:
         CorruptDocument: no readable zip.
         EncryptedDocument: members are password protected.
         LimitExceeded: it would unpack to more than the limits allow.
     """
+    archive = open_directory(data)
+    members = archive.infolist()
+    if any(encrypted(member) for member in members):
+        raise EncryptedDocument("The file is password protected; remove the password first.")
+    check_unpacked(members, len(data), most=MAX_UNPACKED, most_members=MAX_MEMBERS)
+    return archive
+
+
+def open_directory(file: bytes | Path) -> zipfile.ZipFile:
+    """A zip container of which nothing is known yet but its directory.
+
+    Raises:
+        CorruptDocument: no readable zip.
+    """
     try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
+        return zipfile.ZipFile(io.BytesIO(file) if isinstance(file, bytes) else file)
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
         raise CorruptDocument(
-            "The file is damaged or was cut off: its zip container cannot be opened; "
-            "save it again and upload the new copy."
+            "The file is damaged or was cut off: its zip container cannot be opened."
         ) from error
-    members = archive.infolist()
-    if any(member.flag_bits & _ENCRYPTED_FLAG for member in members):
-        raise EncryptedDocument("The file is password protected; remove the password first.")
-    if len(members) > MAX_MEMBERS:
+
+
+def encrypted(member: zipfile.ZipInfo) -> bool:
+    return bool(member.flag_bits & _ENCRYPTED_FLAG)
+
+
+def check_unpacked(
+    members: Sequence[zipfile.ZipInfo], packed: int, *, most: int, most_members: int
+) -> None:
+    """Whether a container of so many bytes may be unpacked, by what its directory says.
+
+    The directory can be trusted for that: zipfile never yields more bytes than it declares.
+
+    Raises:
+        LimitExceeded: too many members, or bytes.
+        Bomb: packed better than any honest file, or members share their bytes.
+    """
+    if len(members) > most_members:
         raise LimitExceeded(
-            f"The container holds {len(members):,} files, more than the limit of {MAX_MEMBERS:,}."
+            f"The container holds {len(members):,} files, more than the limit of {most_members:,}."
         )
     unpacked = sum(member.file_size for member in members)
-    if unpacked > MAX_UNPACKED:
-        raise LimitExceeded(
-            f"The file unpacks to {unpacked // _MIB:,} MiB, more than the limit of "
-            f"{MAX_UNPACKED // _MIB} MiB; split it into smaller files."
-        )
-    if unpacked > RATIO_FREE and unpacked > MAX_PACKING_RATIO * len(data):
-        raise LimitExceeded(
-            f"The file unpacks to {unpacked // max(1, len(data)):,} times its size, more than the "
+    if sum(member.compress_size for member in members) > max(packed, RATIO_FREE):
+        raise Bomb("The container's files share their bytes, as only decompression bombs' do.")
+    if unpacked > RATIO_FREE and unpacked > MAX_PACKING_RATIO * packed:
+        raise Bomb(
+            f"The file unpacks to {unpacked // max(1, packed):,} times its size, more than the "
             f"limit of {MAX_PACKING_RATIO} times, as decompression bombs do."
         )
-    return archive
+    if unpacked > most:
+        raise FileTooLarge(
+            f"The file unpacks to {unpacked // _MIB:,} MiB, more than the limit of "
+            f"{most // _MIB:,} MiB."
+        )
 
 
 def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -139,8 +173,8 @@ def _rewritten(archive: zipfile.ZipFile) -> bytes:
     return target.getvalue()
 
 
-def _member_too_large(name: str) -> LimitExceeded:
-    return LimitExceeded(
+def _member_too_large(name: str) -> FileTooLarge:
+    return FileTooLarge(
         f"The file's part {name!r} unpacks to more than the limit of "
         f"{MAX_XML_MEMBER // _MIB} MiB; split it into smaller files."
     )

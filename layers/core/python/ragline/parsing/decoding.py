@@ -6,17 +6,22 @@ import codecs
 import re
 
 _BOMS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _SAMPLE = 64 * 1024
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _MULTIBYTE = ("cp932", "cp949", "gbk", "gb2312", "gb18030", "big5", "big5hkscs", "johab", "hz")
 _LITTLE_EVIDENCE = 32
 _AS_CHAOTIC = 0.02
+_USUAL = re.compile(
+    "[\t\n\r\x20-\x7e\xa0-\u024f\u0370-\u06ff\u0900-\u097f\u0e00-\u0e7f\u2010-\u2027"
+    "\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff01-\uffef]"
+)
+"""Characters that fill a text: Latin, Greek, Cyrillic, Hebrew, Arabic, Devanagari, Thai, CJK."""
 
 
 def decode(data: bytes, declared: str = "") -> str:
@@ -25,14 +30,27 @@ def decode(data: bytes, declared: str = "") -> str:
     A byte order mark decides, then valid UTF-8, then the ``declared`` encoding if it fits, then
     what the bytes look like (judged by a bounded sample).
     """
-    text = _decode(data, declared)
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return unified(_decode(data, declared))
+
+
+def unified(text: str) -> str:
+    """The text with every line end as ``\\n``, and without a byte order mark."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def encoding_of(head: bytes) -> str:
+    """The name of the encoding that the first bytes of a text are in, as ``decode`` finds it."""
+    head = head[:_SAMPLE]
+    if marked := _marked(head) or _wide(head):
+        return marked
+    lossy = codecs.getincrementaldecoder("utf-8")("replace").decode(head)
+    return "utf-8" if "\ufffd" not in lossy or _nearly_utf8(lossy) else _guess(head)
 
 
 def is_text(data: bytes) -> bool:
     """Whether a sample of the bytes reads as text in some encoding."""
     sample = data[:_SAMPLE]
-    if any(sample.startswith(bom) for bom, _ in _BOMS):
+    if _marked(sample):
         return True
     if encoding := _wide(sample):
         sample = sample.decode(encoding, "replace").encode("utf-8", "replace")
@@ -43,16 +61,13 @@ def is_text(data: bytes) -> bool:
 
 
 def _decode(data: bytes, declared: str) -> str:
-    for bom, encoding in _BOMS:
-        if data.startswith(bom):
-            return data.decode(encoding, "replace")
-    if wide := _wide(data[:_SAMPLE]):
-        return data.decode(wide, "replace")
+    if marked := _marked(data) or _wide(data[:_SAMPLE]):
+        return data.decode(marked, "replace")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         pass
-    if declared and (text := _strict(data, declared)) is not None:
+    if declared and (text := strictly(data, declared)) is not None:
         return text
     lossy = data.decode("utf-8", "replace")
     if _nearly_utf8(lossy):
@@ -60,7 +75,13 @@ def _decode(data: bytes, declared: str) -> str:
     return data.decode(_guess(data), "replace")
 
 
-def _strict(data: bytes, encoding: str) -> str | None:
+def _marked(data: bytes) -> str:
+    """What its byte order mark says; '' without one."""
+    return next((encoding for bom, encoding in _BOMS if data.startswith(bom)), "")
+
+
+def strictly(data: bytes, encoding: str) -> str | None:
+    """The text, if the bytes fit the encoding, and there is one of that name."""
     try:
         # Pages that say Latin-1 mean Windows-1252: https://encoding.spec.whatwg.org/#names-and-labels
         name = codecs.lookup(encoding).name
@@ -78,16 +99,30 @@ def _nearly_utf8(lossy: str) -> bool:
 
 
 def _wide(sample: bytes) -> str:
-    """UTF-16 without a mark: in text of most scripts one byte of each pair is often zero."""
-    pairs = len(sample) // 2
-    if pairs < 2:
+    """UTF-16 or UTF-32 without a mark; '' for anything else.
+
+    In text of most scripts the high bytes are often zero, and in any text those of spaces and line
+    ends are; read in another order, such units are characters that no one uses.
+    """
+    if b"\0" not in sample:
         return ""
-    even, odd = sample[0::2].count(0), sample[1::2].count(0)
-    if odd > pairs * 0.4 and even < pairs * 0.05:
-        return "utf-16-le"
-    if even > pairs * 0.4 and odd < pairs * 0.05:
-        return "utf-16-be"
+    for encoding, width in (("utf-32-le", 4), ("utf-32-be", 4), ("utf-16-le", 2), ("utf-16-be", 2)):
+        whole = sample[: len(sample) // width * width]
+        try:
+            text = codecs.getincrementaldecoder(encoding)().decode(whole)
+        except UnicodeDecodeError:
+            continue
+        if len(text) > 1 and _reads(text, sample.count(0)):
+            return encoding
     return ""
+
+
+def _reads(text: str, zeros: int) -> bool:
+    """Whether these characters are a text rather than bytes taken in the wrong width or order."""
+    if "\0" in text or zeros * 200 < len(text):
+        return False
+    latin = sum(1 for character in text if character <= "\x7e")
+    return latin * 10 >= len(text) * 4 or len(_USUAL.findall(text)) * 20 >= len(text) * 19
 
 
 def _guess(data: bytes) -> str:
@@ -103,7 +138,7 @@ def _guess(data: bytes) -> str:
     # Few accented bytes are too little evidence for the rarer code pages it then proposes.
     foreign = sum(1 for byte in sample if byte > 0x7F)
     multibyte = best.encoding in _MULTIBYTE or best.encoding.startswith(("shift", "euc", "iso2022"))
-    if multibyte or _strict(sample, "cp1252") is None:
+    if multibyte or strictly(sample, "cp1252") is None:
         return best.encoding
     as_likely = any(
         match.encoding == "cp1252" and match.chaos <= best.chaos + _AS_CHAOTIC for match in matches

@@ -25,6 +25,8 @@ class Format(StrEnum):
     JSONL = "jsonl"
     EPUB = "epub"
     EML = "eml"
+    ZIP = "zip"
+    IMAGE = "image"
 
 
 _SUPPORTED = "PDF, DOCX, PPTX, XLSX, HTML, Markdown, plain text, CSV, JSON, JSON Lines, EPUB, EML"

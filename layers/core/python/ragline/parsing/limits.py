@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 
-from ragline.domain.errors import LimitExceeded
+from ragline.domain.errors import Bomb, FileTooLarge, ParsingTimeout
+from ragline.ports import Ocr
 
 MAX_UNPACKED = 512 * 1024 * 1024
 """Bytes that all members of a zip container (DOCX, PPTX, XLSX, EPUB) may unpack to."""
@@ -17,6 +20,13 @@ RATIO_FREE = 32 * 1024 * 1024
 """Containers that unpack to less than this may have any ratio: they cannot hurt."""
 
 MAX_MEMBERS = 20_000
+MAX_FILES_INSIDE = 1_000
+"""Files of a zip archive, or attachments of a mail, that become documents of their own."""
+
+MAX_BYTES_INSIDE = 4 * 1024 * 1024 * 1024
+MAX_FILE_INSIDE = 256 * 1024 * 1024
+"""Bytes that these may unpack to, all together and each: one is held in memory at a time."""
+
 MAX_XML_MEMBER = 128 * 1024 * 1024
 """Bytes of one XML part that is read into a tree, which takes about ten times its size."""
 
@@ -43,31 +53,53 @@ MAX_ROWS = 1_000_000
 MAX_PAGE_CHARS = 2_000_000
 """Characters on one PDF page; a dense real page has about 10,000."""
 
+_HEAD = 64 * 1024
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Source:
-    """What a parser reads: the bytes, the pages wanted (from 1, inclusive), and until when.
+    """What a parser reads: the file, the pages wanted (from 1, inclusive), and until when.
 
-    ``deadline`` is a ``time.monotonic()`` value.
+    ``deadline`` is a ``time.monotonic()`` value. ``ocr`` is asked for the text of pages that are
+    pictures; without it they stay without.
     """
 
-    data: bytes
+    file: Path | bytes
     filename: str = ""
     first_page: int = 1
     last_page: int | None = None
     deadline: float | None = None
+    password: str = field(default="", repr=False)
+    ocr: Ocr | None = None
+
+    @cached_property
+    def data(self) -> bytes:
+        """All of it."""
+        return self.file if isinstance(self.file, bytes) else self.file.read_bytes()
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return len(self.file) if isinstance(self.file, bytes) else self.file.stat().st_size
+
+    @property
+    def head(self) -> bytes:
+        """Its first 64 KiB."""
+        if isinstance(self.file, bytes):
+            return self.file[:_HEAD]
+        with self.file.open("rb") as file:
+            return file.read(_HEAD)
 
     def check_time(self, page: int | None = None) -> None:
         """Called between pages or blocks.
 
         Raises:
-            LimitExceeded: the deadline has passed.
+            ParsingTimeout: the deadline has passed.
         """
         if self.deadline is not None and time.monotonic() > self.deadline:
             where = f" at page {page}" if page else ""
-            raise LimitExceeded(
-                f"Reading this document took longer than the time limit for parsing{where}; "
-                "split it into smaller files.",
+            raise ParsingTimeout(
+                f"Reading this document took longer than the time limit for parsing{where}.",
                 page=page,
             )
 
@@ -78,18 +110,18 @@ class Source:
 
 
 def check_elements(tags: int, what: str) -> None:
-    """Raises LimitExceeded: a tree of so many elements would not fit into memory."""
+    """Raises FileTooLarge: a tree of so many elements would not fit into memory."""
     if tags > MAX_ELEMENTS:
-        raise LimitExceeded(
+        raise FileTooLarge(
             f"{what} has more than {MAX_ELEMENTS:,} elements; split it into smaller files."
         )
 
 
-def too_many_rows() -> LimitExceeded:
-    return LimitExceeded(f"This file has more than {MAX_ROWS:,} rows; split it into smaller files.")
+def too_many_rows() -> FileTooLarge:
+    return FileTooLarge(f"This file has more than {MAX_ROWS:,} rows; split it into smaller files.")
 
 
-def too_deep(limit: int) -> LimitExceeded:
-    return LimitExceeded(
+def too_deep(limit: int) -> Bomb:
+    return Bomb(
         f"This file nests deeper than the limit of {limit:,} levels; flatten it and try again."
     )

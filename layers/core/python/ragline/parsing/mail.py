@@ -3,45 +3,77 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
+from functools import partial
+from mimetypes import guess_extension
 
 from ragline.domain.chunks import Block, Extraction
 from ragline.domain.errors import EncryptedDocument, LimitExceeded
 from ragline.parsing import plain, web
 from ragline.parsing.decoding import decode
-from ragline.parsing.limits import MAX_MAIL_HEADER, Source
+from ragline.parsing.limits import MAX_FILES_INSIDE, MAX_MAIL_HEADER, Source
+from ragline.parsing.names import clean_path, numbered
+from ragline.ports import Member
 
 _HEADERS = ("From", "To", "Cc", "Date")
 _ENCRYPTED = frozenset(
     {"multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"}
 )
+_SIGNATURES = frozenset(
+    {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
+)
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def extract(source: Source) -> Extraction:
-    """The subject is a heading, the other headers a paragraph; attachments are not opened.
+    """The subject is a heading, the other headers a paragraph; attachments are named.
 
     Raises:
         EncryptedDocument: the body is encrypted (S/MIME or PGP).
     """
-    data = source.data
-    if data.startswith(_WIDE_MARKS) or b"\0" in data[:64]:
-        data = decode(data).encode("utf-8", "replace")
-    message = BytesParser(policy=policy.default).parsebytes(data.lstrip())
-    _check_headers(message)
+    message = _message(source)
     if message.get_content_type() in _ENCRYPTED and not _only_signed(message):
-        raise EncryptedDocument("The mail is encrypted; save it decrypted and upload that.")
+        raise EncryptedDocument("The mail is encrypted by S/MIME or PGP.")
     subject = _header(message, "Subject")
     blocks = [Block("heading", subject, level=1)] if subject else []
     headers = [f"{name}: {text}" for name in _HEADERS if (text := _header(message, name))]
     if headers:
         blocks.append(Block("paragraph", "\n".join(headers)))
     blocks += _body(message, source)
-    if names := _attachments(message):
+    if names := [name for name, _ in _attachments(message)]:
         blocks.append(Block("paragraph", f"Attachments: {', '.join(names)}"))
     return Extraction(blocks, title=subject)
+
+
+def attached(source: Source) -> Iterator[Member]:
+    """The mail's attachments, forwarded mails among them.
+
+    Pictures that belong to the text, having no name, and signatures are left out.
+
+    Raises:
+        LimitExceeded: too many.
+    """
+    parts = _attachments(_message(source))
+    if len(parts) > MAX_FILES_INSIDE:
+        raise LimitExceeded(
+            f"The mail has {len(parts):,} attachments, more than the limit of {MAX_FILES_INSIDE:,}."
+        )
+    for name, part in parts:
+        source.check_time()
+        if data := _payload(part):
+            yield Member(name, len(data), partial(bytes, data))
+
+
+def _message(source: Source) -> EmailMessage:
+    data = source.data
+    if data.startswith(_WIDE_MARKS) or b"\0" in data[:64]:
+        data = decode(data).encode("utf-8", "replace")
+    message = BytesParser(policy=policy.default).parsebytes(data.lstrip())
+    _check_headers(message)
+    return message
 
 
 def _check_headers(message: EmailMessage) -> None:
@@ -108,10 +140,45 @@ def _content(part: EmailMessage) -> str:
     return decode(payload, part.get_content_charset() or "")
 
 
-def _attachments(message: EmailMessage) -> list[str]:
-    names = []
-    for part in message.walk():
-        name = part.get_filename()
-        if name and part is not message:
-            names.append(" ".join(name.split()))
-    return names
+def _attachments(message: EmailMessage) -> list[tuple[str, EmailMessage]]:
+    """The parts that are files of their own, each with a name of its own."""
+    parts = [part for part in _leaves(message) if part is not message and _is_file(part)]
+    named = numbered(_name(part, number) for number, part in enumerate(parts, start=1))
+    return list(zip(named, parts, strict=True))
+
+
+def _leaves(message: EmailMessage) -> Iterator[EmailMessage]:
+    """The parts that hold no parts; a forwarded mail is one, whatever it holds."""
+    stack = [message]
+    while stack:
+        part = stack.pop()
+        if part.is_multipart() and part.get_content_type() != "message/rfc822":
+            stack += reversed(_parts(part))
+        else:
+            yield part
+
+
+def _is_file(part: EmailMessage) -> bool:
+    kind = part.get_content_type()
+    if kind in _SIGNATURES:
+        return False
+    return bool(part.get_filename()) or part.is_attachment() or kind == "message/rfc822"
+
+
+def _name(part: EmailMessage, number: int) -> str:
+    if given := part.get_filename():
+        return clean_path(str(given).replace("/", "_").replace("\\", "_"))
+    if part.get_content_type() == "message/rfc822":
+        inner = next(iter(_parts(part)), None)
+        subject = _header(inner, "Subject") if inner is not None else ""
+        return clean_path(f"{(subject or f'mail {number}').replace('/', '_')[:100]}.eml")
+    return f"attachment {number}{guess_extension(part.get_content_type()) or ''}"
+
+
+def _payload(part: EmailMessage) -> bytes:
+    """An attachment's bytes; of a forwarded mail, its own."""
+    if part.get_content_type() == "message/rfc822":
+        inner = next(iter(_parts(part)), None)
+        return inner.as_bytes(policy=policy.compat32) if inner is not None else b""
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""

@@ -25,7 +25,10 @@ _TITLE = re.compile(r"^title:[ \t]*(.+)$", re.M)
 
 
 def extract(source: Source) -> Extraction:
-    text = decode(source.data)
+    return read(decode(source.data), source)
+
+
+def read(text: str, source: Source) -> Extraction:
     blocks: list[Block] = []
     title = ""
     if front := _FRONT_MATTER.match(text):

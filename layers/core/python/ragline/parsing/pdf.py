@@ -19,12 +19,14 @@ from pypdfium2 import PdfDocument, PdfiumError
 
 from ragline.domain.chunks import Block, Extraction
 from ragline.domain.errors import CorruptDocument, EncryptedDocument, LimitExceeded
+from ragline.domain.pages import PageKind, PageTrouble
 from ragline.parsing.limits import MAX_PAGE_CHARS, Source
 from ragline.parsing.pdf_layout import Entry, Line, Outline, blocks_of
 from ragline.parsing.pdf_streams import check_streams
 
 _MAX_BOOKMARKS = 10_000
 _LAST_CODE_POINT = 0x10FFFF
+_DAMAGED_PAGE = "The page is damaged and cannot be read."
 _LINE = re.compile(r"[^\n\x02\ufffe]+[\x02\ufffe]?")
 """PDFium ends a line by a line feed, or by U+0002 (once U+FFFE) where a hyphen cuts a word."""
 
@@ -33,64 +35,63 @@ _lock = threading.Lock()
 
 
 def extract(source: Source) -> Extraction:
-    with _opened(source.data) as document:
+    with _opened(source) as document:
         wanted = source.page_range(len(document))
         pages: list[tuple[int, list[Line]]] = []
-        unreadable = 0
+        kinds: dict[int, PageKind] = {}
         for number in wanted:
             source.check_time(number)
             lines = _page_lines(document, number)
-            unreadable += lines is None
+            kinds[number] = _kind(lines)
             pages.append((number, lines or []))
-        if wanted and unreadable == len(wanted):
-            raise CorruptDocument(
-                "The PDF is damaged: none of its pages can be read; "
-                "export or print it to PDF again."
-            )
+        failed = [number for number, kind in kinds.items() if kind is PageKind.FAILED]
+        if wanted and len(failed) == len(wanted):
+            raise CorruptDocument("The PDF is damaged: none of its pages can be read.")
         outline = _outline(document, wanted)
         title = str(document.get_metadata_value("Title")).strip()
     blocks: list[Block] = []
     for page_blocks in blocks_of(pages, outline):
         source.check_time()
         blocks += page_blocks
-    bare = [number for number, lines in pages if not lines]
-    return Extraction(blocks, pages=len(wanted), bare_pages=bare, title=title)
+    trouble = [PageTrouble(number, "corrupt", _DAMAGED_PAGE) for number in failed]
+    return Extraction(blocks, kinds, title, trouble)
 
 
-def page_count(data: bytes) -> int:
-    check_streams(data)  # here only: a document is counted before any of it is read
-    with _opened(data) as document:
+def page_count(source: Source) -> int:
+    check_streams(source.data)  # here only: a document is counted before any of it is read
+    with _opened(source) as document:
         return len(document)
 
 
+def _kind(lines: list[Line] | None) -> PageKind:
+    if lines is None:
+        return PageKind.FAILED
+    return PageKind.TEXT if lines else PageKind.IMAGE
+
+
 @contextmanager
-def _opened(data: bytes) -> Iterator[Any]:
+def _opened(source: Source) -> Iterator[Any]:
     with _lock:
         try:
-            document = PdfDocument(data)
+            document = PdfDocument(source.file, password=source.password or None)
         except PdfiumError as error:
-            raise _translated(error) from error
+            raise _translated(error, source.password) from error
         try:
             yield document
         except PdfiumError as error:
-            raise _translated(error) from error
+            raise _translated(error, source.password) from error
         finally:
             document.close()
 
 
-def _translated(error: Any) -> CorruptDocument | EncryptedDocument:
+def _translated(error: Any, password: str) -> CorruptDocument | EncryptedDocument:
     code = getattr(error, "err_code", None)
     if code == pdfium.FPDF_ERR_PASSWORD:
-        return EncryptedDocument(
-            "The PDF is password protected; remove the password and upload it again."
-        )
+        wrong = "the password given is not its own" if password else "no password was given"
+        return EncryptedDocument(f"The PDF is password protected, and {wrong}.")
     if code == pdfium.FPDF_ERR_SECURITY:
-        return EncryptedDocument(
-            "The PDF is protected by a scheme that cannot be read; upload an unprotected copy."
-        )
-    return CorruptDocument(
-        "The PDF is damaged and cannot be read; export or print it to PDF again."
-    )
+        return EncryptedDocument("The PDF is protected by a scheme that cannot be read.")
+    return CorruptDocument("The PDF is damaged and cannot be read.")
 
 
 def _page_lines(document: Any, number: int) -> list[Line] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 
-from ragline.domain.errors import LimitExceeded
+from ragline.domain.errors import Bomb
 from ragline.parsing.limits import MAX_PACKING_RATIO, MAX_PDF_UNPACKED
 
 _STREAM = re.compile(rb"stream\r?\n(?=[\x08\x18\x28\x38\x48\x58\x68\x78])")
@@ -24,7 +24,7 @@ def check_streams(data: bytes) -> None:
     deflated, which is unpacked too.
 
     Raises:
-        LimitExceeded: one unpacks to too much, or those together that are packed beyond all reason.
+        Bomb: one unpacks to too much, or those together that are packed beyond all reason.
     """
     suspicious = 0
     for found in _STREAM.finditer(data):
@@ -35,7 +35,7 @@ def check_streams(data: bytes) -> None:
         if unpacked > MAX_PACKING_RATIO * read:
             suspicious += unpacked
         if max(unpacked, suspicious) > MAX_PDF_UNPACKED:
-            raise LimitExceeded(
+            raise Bomb(
                 f"The PDF unpacks to more than the limit of {MAX_PDF_UNPACKED // _PIECE} MiB, as "
                 "decompression bombs do; print it to PDF again."
             )

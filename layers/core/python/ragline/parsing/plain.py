@@ -15,7 +15,11 @@ _MAX_LEVEL = 6
 
 
 def extract(source: Source) -> Extraction:
-    text = decode(source.data).replace("\f", "\n\n")
+    return read(decode(source.data), source)
+
+
+def read(text: str, source: Source) -> Extraction:
+    text = text.replace("\f", "\n\n")
     if source.filename.lower().endswith(".rst"):
         return _restructured(text, source)
     return Extraction(list(paragraphs(text)))

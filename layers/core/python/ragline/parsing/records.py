@@ -22,11 +22,16 @@ def extract_json(source: Source) -> Extraction:
 
 def extract_lines(source: Source) -> Extraction:
     """One record a line; blank lines are skipped."""
+    return read_lines(decode(source.data), source)
+
+
+def read_lines(text: str, source: Source, where: str = "") -> Extraction:
+    """``where`` says of errors which part of the file the text is."""
 
     def records() -> Iterator[Block]:
-        for number, line in enumerate(decode(source.data).split("\n"), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):
             if line.strip():
-                yield from _record(_parse(line, f"Line {number}"))
+                yield from _record(_parse(line, f"Line {number}{where and ' '}{where}"))
 
     return Extraction(_bounded(records(), source))
 

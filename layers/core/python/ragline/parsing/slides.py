@@ -9,6 +9,7 @@ from typing import Any
 from pptx import Presentation
 
 from ragline.domain.chunks import Block, Extraction
+from ragline.domain.pages import PageKind
 from ragline.parsing.archives import office_package
 from ragline.parsing.limits import MAX_DEPTH, Source, too_deep
 from ragline.parsing.tables import table
@@ -19,19 +20,22 @@ def extract(source: Source) -> Extraction:
     slides = list(presentation.slides)
     wanted = source.page_range(len(slides))
     blocks: list[Block] = []
-    bare: list[int] = []
+    kinds: dict[int, PageKind] = {}
     for number in wanted:
         source.check_time(number)
         found = [block for block in _slide(slides[number - 1], number) if block.text.strip()]
         blocks += found
-        if not found:
-            bare.append(number)
+        kinds[number] = PageKind.TEXT if found else _without_text(slides[number - 1])
     title = str(presentation.core_properties.title or "").strip()
-    return Extraction(blocks, pages=len(wanted), bare_pages=bare, title=title)
+    return Extraction(blocks, kinds, title)
 
 
-def page_count(data: bytes) -> int:
-    return len(Presentation(io.BytesIO(office_package(data))).slides)
+def page_count(source: Source) -> int:
+    return len(Presentation(io.BytesIO(office_package(source.data))).slides)
+
+
+def _without_text(slide: Any) -> PageKind:
+    return PageKind.IMAGE if len(slide.shapes) else PageKind.BLANK
 
 
 def _slide(slide: Any, number: int) -> Iterator[Block]:

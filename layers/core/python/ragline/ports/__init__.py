@@ -7,6 +7,7 @@ translate foreign exceptions, so nothing else crosses these lines.
 from __future__ import annotations
 
 from ragline.ports.access import Keys, KnownKeys, TenantSecrets, Tickets, Tokens, UsagePlans
+from ragline.ports.analyses import Analyses
 from ragline.ports.embedding import Embedder, Reranker, Tokenizer
 from ragline.ports.index import Indexes, VectorIndex
 from ragline.ports.ledger import Ledger, LedgerWatch, Records
@@ -22,27 +23,52 @@ from ragline.ports.push import (
     WebhookSecrets,
 )
 from ragline.ports.queues import Backlog, Queues
+from ragline.ports.reading import (
+    Files,
+    LocalFile,
+    Member,
+    Ocr,
+    OcrLine,
+    Reader,
+    Reading,
+    Survey,
+)
 from ragline.ports.usage import UsageBook
+from ragline.ports.vision import AnalysisOrders, PageImage, Painted, Painter, Seen, Vision
 
 __all__ = [
+    "Analyses",
+    "AnalysisOrders",
     "Answer",
     "Backlog",
     "Connections",
     "Deliveries",
     "Embedder",
     "EventBus",
+    "Files",
     "Indexes",
     "Keys",
     "KnownKeys",
     "Ledger",
     "LedgerWatch",
+    "LocalFile",
+    "Member",
     "Objects",
+    "Ocr",
+    "OcrLine",
+    "PageImage",
+    "Painted",
+    "Painter",
     "Queues",
+    "Reader",
+    "Reading",
     "Receivers",
     "Records",
     "Reranker",
+    "Seen",
     "Sockets",
     "StoredPart",
+    "Survey",
     "TenantSecrets",
     "Tickets",
     "Tokenizer",
@@ -51,6 +77,7 @@ __all__ = [
     "UsageBook",
     "UsagePlans",
     "VectorIndex",
+    "Vision",
     "WebhookSecrets",
     "Webhooks",
 ]

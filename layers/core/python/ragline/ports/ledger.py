@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from ragline.domain.collections import Collection
 from ragline.domain.documents import Document, Partition, Reason, Status
 from ragline.domain.ledger import (
     Audit,
@@ -16,6 +17,7 @@ from ragline.domain.ledger import (
     Work,
 )
 from ragline.domain.lifecycle import Record
+from ragline.domain.pages import PageCounts
 from ragline.domain.tenants import NO_CAPS, Caps, Tenant
 
 
@@ -110,13 +112,14 @@ class Ledger(Protocol):
     def plan_ranges(self, document: Document, ranges: int, pages: int) -> None:
         """Record in how many page ranges (≥ 1) and pages (0: none) the generation is split."""
 
-    def record_range(self, document: Document, number: int, chunks: int, pages: int) -> None:
-        """Record, once, that range ``number`` (from 0) was cut into ``chunks`` chunks.
+    def record_range(self, document: Document, number: int, chunks: int, pages: PageCounts) -> None:
+        """Record, once, that range ``number`` (from 0) was cut into ``chunks`` chunks, and what
+        became of its pages.
 
         Status becomes ``processing`` when this was the last range and there are chunks.
         """
 
-    def record_whole(self, document: Document, chunks: int, pages: int) -> Document | None:
+    def record_whole(self, document: Document, chunks: int, pages: PageCounts) -> Document | None:
         """Record, once, that the generation was cut whole: planned as one range, which is done.
 
         Returns the document as it is then; one that no longer wants the generation is left alone.
@@ -235,6 +238,18 @@ class Ledger(Protocol):
 
     def metadata_fields(self, partition: Partition) -> frozenset[str]:
         """The names of all metadata fields that documents of the collection have or had."""
+
+    def collection(self, partition: Partition) -> Collection:
+        """A collection's settings, strongly consistent; a blank one if it has none."""
+
+    def keep_collection(self, collection: Collection) -> Collection | None:
+        """Write settings over those with the same stamp, or over none; as they are then.
+
+        None if they were written meanwhile: nothing is done. A blank one is no longer listed.
+        """
+
+    def collections(self, tenant: str) -> Sequence[str]:
+        """The names of a tenant's collections that have settings; a new one may be missing."""
 
 
 class Records(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 
@@ -64,6 +65,10 @@ class Objects(Uploads, Protocol):
 
     def get(self, key: str, etag: str = "") -> bytes | None:
         """The object's bytes; None if there is none, or it is not of the version ``etag``."""
+
+    def fetch(self, key: str, path: Path, etag: str = "") -> str | None:
+        """Write the object to a file, piece by piece; its SHA-256 in hexadecimal, None as
+        ``get``."""
 
     def size(self, key: str) -> int | None:
         """The object's size in bytes; None if there is none."""

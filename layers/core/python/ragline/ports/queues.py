@@ -25,7 +25,8 @@ class Queues(Protocol):
     def send_parts(self, parts: Sequence[Part], *, nonce: str = "", trace_id: str = "") -> None:
         """``nonce`` marks work that is asked for anew; see ``messages.Envelope``."""
 
-    def send_pages(self, work: Sequence[PageWork]) -> None: ...
+    def send_pages(self, work: Sequence[PageWork], *, delay: int = 0) -> None:
+        """``delay``: so many seconds, at most 900, before anyone is told."""
 
     def send_ops(self, ops: Sequence[IndexOp]) -> None:
         """In order within each partition."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ragline import chunking, parsing
+from ragline.domain.chunking import Chunking
 from ragline.domain.chunks import ORDINALS_PER_RANGE, Chunk
-from ragline.domain.errors import EmptyFile, LimitExceeded
-from ragline.ports import Tokenizer
+from ragline.domain.errors import EmptyFile, FileTooLarge, LimitExceeded, TooManyPages
+from ragline.domain.pages import PageCounts, PageTrouble
+from ragline.ports import Reader, Reading, Survey, Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one document may be. ``seconds`` is how long the splitter may work on one range."""
+    """What one document may be. ``seconds`` is how long the splitter may work on one range.
+
+    ``chosen`` is how its collection wants to be cut, None for as any other.
+    """
 
     file_bytes: int
     pages: int
@@ -23,100 +27,74 @@ class Limits:
     chunk_tokens: int
     overlap_tokens: int
     seconds: float = 240.0
+    chosen: Chunking | None = None
+
+    @property
+    def chunking(self) -> Chunking:
+        return self.chosen or Chunking(
+            max_tokens=self.chunk_tokens, overlap_tokens=self.overlap_tokens
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The chunks of one page range; ``bare_pages`` of its ``pages`` carry no text layer."""
+    """The chunks of one range, what became of its pages, and which of them could not be read."""
 
     chunks: Sequence[Chunk]
-    pages: int
-    bare_pages: int
-
-    def advice(self, ranges: int) -> str:
-        """What to do where no text was found in the document, which has so many ranges."""
-        if not self.bare_pages:
-            return "The file holds no text. Upload a version that does."
-        which = f"{self.bare_pages} of {self.pages}" if ranges == 1 else "Its"
-        return (
-            f"{which} pages are images without a text layer: run OCR over the file and upload the"
-            " result."
-        )
+    pages: PageCounts
+    trouble: Sequence[PageTrouble] = ()
 
 
 def fingerprint(limits: Limits) -> str:
     """Names the parser, the chunker and their settings: another one means another generation."""
-    size = f"{limits.chunk_tokens}-{limits.overlap_tokens}-{limits.pages_per_range}"
-    return f"{parsing.PARSER_FINGERPRINT}/{chunking.CHUNKER_VERSION}-{size}"
+    chunker = f"{chunking.CHUNKER_VERSION}/{limits.chunking}"
+    return f"{parsing.PARSER_FINGERPRINT}-{limits.pages_per_range}/{chunker}"
 
 
 def check_size(filename: str, size: int, limits: Limits) -> None:
-    """Raises EmptyFile or LimitExceeded for a file that need not be read at all."""
+    """Raises EmptyFile or FileTooLarge for a file that need not be read at all."""
     if size == 0:
-        raise EmptyFile(f"{filename} has no bytes; upload it again.")
+        raise EmptyFile(f"{filename} has no bytes.")
     if size > limits.file_bytes:
-        raise LimitExceeded(
+        raise FileTooLarge(
             f"{filename} has {size:,} bytes; max_file_bytes is {limits.file_bytes:,}."
         )
 
 
-def page_ranges(
-    data: bytes, kind: parsing.Format, filename: str, limits: Limits
-) -> list[tuple[int, int]]:
+def plan(survey: Survey, filename: str, limits: Limits) -> list[tuple[int, int]]:
     """The ranges of pages (from 1, inclusive) that a document is cut in; none if it is cut whole.
 
     Raises:
-        LimitExceeded: it has too many pages.
-        PermanentError: it cannot be read; see ``ragline.parsing``.
+        TooManyPages: it has more than it may.
     """
-    pages = parsing.page_count(data, kind)
-    if pages > limits.pages:
-        raise LimitExceeded(
-            f"{filename} has {pages:,} pages; max_pages is {limits.pages:,}. Split it."
-        )
-    if pages <= limits.pages_per_range:
+    if survey.pages > limits.pages:
+        raise TooManyPages(f"{filename} has {survey.pages:,} pages; max_pages is {limits.pages:,}.")
+    if survey.pages <= limits.pages_per_range:
         return []
-    firsts = range(1, pages + 1, limits.pages_per_range)
-    return [(first, min(first + limits.pages_per_range - 1, pages)) for first in firsts]
+    firsts = range(1, survey.pages + 1, limits.pages_per_range)
+    return [(first, min(first + limits.pages_per_range - 1, survey.pages)) for first in firsts]
 
 
 def cut(
-    data: bytes,
-    kind: parsing.Format,
-    filename: str,
-    *,
-    tokenizer: Tokenizer,
-    limits: Limits,
-    number: int = 0,
-    pages: tuple[int, int | None] = (1, None),
+    wanted: Reading, *, reader: Reader, tokenizer: Tokenizer, limits: Limits, number: int = 0
 ) -> Cut:
-    """Cut range ``number``, which is ``pages`` (from 1, inclusive), of a document.
+    """Read and cut what is range ``number`` of a document.
 
     Raises:
         LimitExceeded: it would be too many chunks, or take too long.
-        PermanentError: it cannot be read; see ``ragline.parsing``.
+        PermanentError: it cannot be read; see ``ports.Reader``.
     """
-    extraction = parsing.extract(
-        data,
-        kind,
-        filename=filename,
-        first_page=pages[0],
-        last_page=pages[1],
-        deadline=time.monotonic() + limits.seconds,
-    )
+    extraction = reader.extract(wanted)
     chunks = list(
         chunking.chunk(
             extraction,
             tokenizer=tokenizer,
-            max_tokens=limits.chunk_tokens,
-            overlap_tokens=limits.overlap_tokens,
+            chunking=limits.chunking,
         )
     )
     most = min(limits.chunks, ORDINALS_PER_RANGE)
     if len(chunks) > most:
-        raise LimitExceeded(
-            f"{len(chunks):,} chunks in one range of pages; at most {most:,}. Split the file."
-        )
+        raise LimitExceeded(f"{len(chunks):,} chunks in one range of pages; at most {most:,}.")
     base = number * ORDINALS_PER_RANGE
-    numbered = [replace(chunk, ordinal=base + chunk.ordinal) for chunk in chunks]
-    return Cut(numbered, extraction.pages, len(extraction.bare_pages))
+    numbered = [chunk.moved(base) for chunk in chunks]
+    return Cut(numbered, extraction.counts, extraction.trouble)

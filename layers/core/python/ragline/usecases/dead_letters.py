@@ -13,6 +13,7 @@ from ragline.domain.errors import MalformedMessage, NewerMessage
 from ragline.domain.ledger import ChunkState, Failure, NewDocument
 from ragline.domain.messages import (
     MAX_RECEIVES,
+    CollectionWalk,
     Delete,
     Drop,
     Message,
@@ -110,6 +111,8 @@ def record(
 
 def _page_work(letter: _Letter, ledger: Ledger, objects: Objects, queues: Queues) -> str | None:
     message = read_page_work(letter.body)
+    if isinstance(message, CollectionWalk):
+        return None  # about no document; who asked for it sees that it stands still
     if isinstance(message, Uploaded):
         return _upload(letter, message.key, message.sequencer, "", MAX_RECEIVES, ledger, objects)
     what = f"pages {message.first_page} to {message.last_page}"

@@ -16,7 +16,7 @@ def note(document: Document, reason: Reason, ledger: Ledger) -> None:
 
 
 def fail_document(document: Document, reason: Reason, ledger: Ledger) -> None:
-    """End a document's generation with the reason for it."""
+    """End a document's generation with the reason for it, and what to do about it."""
     note(document, reason, ledger)
     tenant = document.partition.tenant
     ledger.fail(tenant, document.document_id, document.generation, reason)

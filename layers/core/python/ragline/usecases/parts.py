@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ragline.domain.chunks import CHUNKS_PER_PART, Chunk, Part
+from ragline.domain.chunks import CHUNKS_PER_PART, Chunk, Part, Section
 from ragline.domain.errors import StoredDataLost
 from ragline.domain.keys import part_key, vectors_key
 from ragline.ports import Objects
@@ -37,7 +37,7 @@ def cut_parts(base: Part, chunks: Sequence[Chunk]) -> Iterator[tuple[Part, Seque
 
 
 def write_part(objects: Objects, part: Part, chunks: Sequence[Chunk]) -> None:
-    lines = "".join(json.dumps(asdict(chunk), ensure_ascii=False) + "\n" for chunk in chunks)
+    lines = "".join(json.dumps(_kept(chunk), ensure_ascii=False) + "\n" for chunk in chunks)
     # mtime=0: the same chunks are the same bytes, whoever writes them and whenever.
     objects.put(part_key(part), gzip.compress(lines.encode(), mtime=0), "application/gzip")
 
@@ -54,9 +54,21 @@ def read_part(objects: Objects, part: Part) -> list[Chunk]:
         rows = [json.loads(line) for line in gzip.decompress(data).splitlines() if line]
         if not rows:
             raise ValueError("a part holds one chunk at least")
-        return [Chunk(**{**row, "headings": tuple(row["headings"])}) for row in rows]
+        return [_chunk(row) for row in rows]
     except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError) as error:
         raise StoredDataLost(_lost("chunks", "damaged")) from error
+
+
+def _kept(chunk: Chunk) -> dict[str, Any]:
+    kept = asdict(chunk)
+    if chunk.section is None:
+        del kept["section"]
+    return kept
+
+
+def _chunk(row: dict[str, Any]) -> Chunk:
+    section = Section(**row["section"]) if "section" in row else None
+    return Chunk(**{**row, "headings": tuple(row["headings"]), "section": section})
 
 
 def text_digest(text: str) -> bytes:

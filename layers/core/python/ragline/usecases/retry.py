@@ -13,8 +13,8 @@ from ragline.ports import Ledger, Objects, Queues
 from ragline.usecases import documents
 from ragline.usecases.reconcile import UPLOAD_EXPIRED
 from ragline.usecases.resume import resume_chunks
-from ragline.usecases.split import STAGE as SPLIT
 from ragline.usecases.split_again import split_again, start_over
+from ragline.usecases.splitting import STAGE as SPLIT
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
+import time
 from dataclasses import replace
-from enum import StrEnum
 
-from ragline import parsing
-from ragline.domain.chunks import Part
 from ragline.domain.documents import Document, Reason, Status
-from ragline.domain.errors import DuplicateContent, LimitExceeded, PermanentError
-from ragline.domain.keys import part_key
+from ragline.domain.errors import DuplicateContent, PermanentError
 from ragline.domain.ledger import NewDocument
 from ragline.domain.messages import PageRange, Uploaded
-from ragline.ports import Ledger, Objects, Queues, Tokenizer
-from ragline.usecases.cut import Cut, Limits, check_size, cut, fingerprint, page_ranges
-from ragline.usecases.failures import fail_document, note
+from ragline.ports import Ledger, LocalFile, Objects, Reading
+from ragline.usecases.cut import check_size, cut, fingerprint, plan
+from ragline.usecases.failures import fail_document
 from ragline.usecases.identify import identify
-from ragline.usecases.parts import cut_parts, write_part
-from ragline.usecases.room import check_arrived, check_chunks
+from ragline.usecases.record_cut import record_cut
+from ragline.usecases.room import check_arrived
 from ragline.usecases.settle import settle
-
-STAGE = "split"
-
-
-class Outcome(StrEnum):
-    """What came of an event or message."""
-
-    SPLIT = "split"
-    RANGES_SENT = "ranges_sent"
-    FAILED = "failed"
-    STALE = "stale"
-    GONE = "gone"
-    DONE_BEFORE = "done_before"
-    RESTARTED = "restarted"
+from ragline.usecases.splitting import STAGE, Outcome, Splitting
 
 
 def split_upload(
     key: str,
     sequencer: str,
+    splitting: Splitting,
     *,
-    ledger: Ledger,
-    objects: Objects,
-    queues: Queues,
-    tokenizer: Tokenizer,
-    limits: Limits,
     etag: str = "",
     size: int | None = None,
     trace_id: str = "",
@@ -59,10 +38,9 @@ def split_upload(
     Raises:
         MalformedMessage: the key is not an upload's.
     """
-    upload, known = identify(key, ledger)
-    size = objects.size(key) if size is None else size
-    data = None if size is None else _read(key, etag, size, objects, limits)
-    if size is None or (not data and objects.size(key) is None):
+    upload, known = identify(key, splitting.ledger)
+    size = splitting.objects.size(key) if size is None else size
+    if size is None:
         return Outcome.GONE  # its ObjectRemoved event says what that means
     new = NewDocument(
         upload.partition,
@@ -70,76 +48,97 @@ def split_upload(
         upload.filename,
         key,
         size=size,
-        checksum=hashlib.sha256(data).hexdigest() if data else "",
         trace_id=trace_id,
     )
+    if not 0 < size <= splitting.limits.file_bytes:  # left unread
+        if splitting.objects.size(key) is None:
+            return Outcome.GONE
+        return _split(new, sequencer, etag, known, None, splitting)
+    with splitting.files.open(key, etag) as file:
+        if file is None and splitting.objects.size(key) is None:
+            return Outcome.GONE
+        checksum = file.checksum if file else ""
+        return _split(replace(new, checksum=checksum), sequencer, etag, known, file, splitting)
+
+
+def _split(
+    new: NewDocument,
+    sequencer: str,
+    etag: str,
+    known: Document | None,
+    file: LocalFile | None,
+    splitting: Splitting,
+) -> Outcome:
+    """Begin the generation of these bytes and cut them; ``file`` None: another version came."""
+    splitting = splitting.as_chosen(new.partition)
+    ledger, limits = splitting.ledger, splitting.limits
     document = ledger.begin(new, sequencer, fingerprint(limits), known=known)
     if document is None:
-        _clear_away(new, ledger, objects)
+        _clear_away(new, ledger, splitting.objects)
         return Outcome.STALE
     if document.terminal:
-        settle(document, ledger=ledger, queues=queues)
+        settle(document, ledger=ledger, queues=splitting.queues)
         return Outcome.DONE_BEFORE
     try:
-        if data is None:
+        check_size(document.filename, new.size, limits)
+        if file is None:
             return Outcome.GONE
-        check_size(document.filename, size, limits)
         check_arrived(document, known.size if known else 0, ledger)
         document = _claim(document, new.checksum, ledger)
-        kind = parsing.sniff(data, document.filename)
-        pages = page_ranges(data, kind, document.filename, limits)
-        if pages:
-            _send_ranges(document, pages, etag, ledger, queues)
-            return Outcome.RANGES_SENT
-        whole = cut(data, kind, document.filename, tokenizer=tokenizer, limits=limits)
-        return _record(document, None, whole, ledger, objects, queues, limits)
+        return _cut(document, etag, file, splitting)
     except PermanentError as error:
         fail_document(document, Reason.of(error, STAGE), ledger)
         return Outcome.FAILED
 
 
-def split_range(
-    message: PageRange,
-    *,
-    ledger: Ledger,
-    objects: Objects,
-    queues: Queues,
-    tokenizer: Tokenizer,
-    limits: Limits,
-) -> Outcome:
+def _cut(document: Document, etag: str, file: LocalFile, splitting: Splitting) -> Outcome:
+    """Cut the document whole, or announce the ranges that it is to be cut in."""
+    limits, reader = splitting.limits, splitting.reader
+    wanted = Reading(file, document.filename, time.monotonic() + limits.seconds)
+    ranges = plan(reader.survey(wanted), document.filename, limits)
+    if ranges:
+        _send_ranges(document, ranges, etag, splitting)
+        return Outcome.RANGES_SENT
+    whole = cut(wanted, reader=reader, tokenizer=splitting.tokenizer, limits=limits)
+    return record_cut(document, None, whole, splitting)
+
+
+def split_range(message: PageRange, splitting: Splitting) -> Outcome:
     """Cut one page range of a big document. A range that cannot be read fails its document."""
+    splitting = splitting.as_chosen(message.partition)
+    ledger, limits = splitting.ledger, splitting.limits
     document = ledger.get(message.tenant, message.document_id)
     if document is None or not document.wants(message.generation):
         return Outcome.STALE
     if document.terminal:
-        settle(document, ledger=ledger, queues=queues)
+        settle(document, ledger=ledger, queues=splitting.queues)
         return Outcome.STALE
     if document.fingerprint != fingerprint(limits):
         # Planned under other settings, before a deploy: the ranges of one generation are cut alike.
-        queues.send_pages([_again(document, message)])
+        splitting.queues.send_pages([_again(document, message)])
         return Outcome.RESTARTED
-    data = objects.get(message.upload_key, message.etag)
-    if data is None:
-        return Outcome.GONE
-    try:
-        piece = cut(
-            data,
-            parsing.sniff(data, document.filename),
-            document.filename,
-            tokenizer=tokenizer,
-            limits=limits,
-            number=message.number,
-            pages=(message.first_page, message.last_page),
-        )
-        return _record(document, message.number, piece, ledger, objects, queues, limits)
-    except PermanentError as error:
-        fail_document(document, Reason.of(error, STAGE), ledger)
-        return Outcome.FAILED
-
-
-def _read(key: str, etag: str, size: int, objects: Objects, limits: Limits) -> bytes | None:
-    """The upload's bytes, left unread where there are too many; None if this version is gone."""
-    return objects.get(key, etag) if 0 < size <= limits.file_bytes else b""
+    with splitting.files.open(message.upload_key, message.etag) as file:
+        if file is None:
+            return Outcome.GONE
+        try:
+            wanted = Reading(
+                file,
+                document.filename,
+                time.monotonic() + limits.seconds,
+                first=message.first_page,
+                last=message.last_page,
+            )
+            piece = cut(
+                wanted,
+                reader=splitting.reader,
+                tokenizer=splitting.tokenizer,
+                limits=limits,
+                number=message.number,
+            )
+            return record_cut(document, message.number, piece, splitting)
+        except PermanentError as error:
+            fail_document(document, Reason.of(error, STAGE), ledger)
+            return Outcome.FAILED
 
 
 def _claim(document: Document, checksum: str, ledger: Ledger) -> Document:
@@ -172,10 +171,10 @@ def _clear_away(new: NewDocument, ledger: Ledger, objects: Objects) -> None:
 
 
 def _send_ranges(
-    document: Document, pages: list[tuple[int, int]], etag: str, ledger: Ledger, queues: Queues
+    document: Document, ranges: list[tuple[int, int]], etag: str, splitting: Splitting
 ) -> None:
     """Plan the ranges and announce them: only those not cut yet, when this is done again."""
-    ranges = [
+    work = [
         PageRange(
             trace_id=document.trace_id,
             tenant=document.partition.tenant,
@@ -188,11 +187,12 @@ def _send_ranges(
             upload_key=document.upload_key,
             etag=etag,
         )
-        for number, (first, last) in enumerate(pages)
+        for number, (first, last) in enumerate(ranges)
     ]
+    ledger = splitting.ledger
     done = ledger.work(document).ranges if document.progress.ranges_total else {}
-    ledger.plan_ranges(document, len(ranges), ranges[-1].last_page)
-    queues.send_pages([one for one in ranges if one.number not in done] or ranges)
+    ledger.plan_ranges(document, len(work), work[-1].last_page)
+    splitting.queues.send_pages([one for one in work if one.number not in done] or work)
 
 
 def _again(document: Document, message: PageRange) -> Uploaded:
@@ -202,60 +202,3 @@ def _again(document: Document, message: PageRange) -> Uploaded:
         sequencer=document.sequencer,
         etag=message.etag,
     )
-
-
-def _record(
-    document: Document,
-    number: int | None,
-    piece: Cut,
-    ledger: Ledger,
-    objects: Objects,
-    queues: Queues,
-    limits: Limits,
-) -> Outcome:
-    """Chunks first, then the ledger's count of them, then the messages: a crash between any two
-    is mended by the redelivery, which writes the same again. ``number`` is None for a document
-    that was cut whole."""
-    check_chunks(document, number or 0, len(piece.chunks), ledger)
-    base = Part(document.partition, document.document_id, document.generation, 0, 0)
-    parts = []
-    for part, run in cut_parts(base, piece.chunks):
-        write_part(objects, part, run)
-        parts.append(part)
-    now = _recorded(document, number, piece, ledger)
-    if now is None or not now.wants(document.generation):
-        if now is None or now.live_generation != document.generation:
-            # What clears a dead generation away may have come before these were written.
-            objects.delete(map(part_key, parts))
-        return Outcome.STALE
-    _check_total(now, limits)
-    queues.send_parts(parts, trace_id=document.trace_id)
-    if not (now.progress.complete or now.terminal):
-        return Outcome.SPLIT  # whoever finishes its last chunk ends it
-    advice = piece.advice(now.progress.ranges_total)
-    settled = settle(document, ledger=ledger, queues=queues, advice=advice)
-    if settled is not None and settled.status is Status.EMPTY:
-        reason = Reason("no_text", f"no text was found in {document.filename}.", STAGE)
-        note(document, reason, ledger)
-    return Outcome.SPLIT
-
-
-def _recorded(
-    document: Document, number: int | None, piece: Cut, ledger: Ledger
-) -> Document | None:
-    """Have the ledger count what was cut; the document as it is then."""
-    chunks = len(piece.chunks)
-    if number is None:
-        return ledger.record_whole(document, chunks, piece.pages)
-    ledger.record_range(document, number, chunks, piece.pages)
-    return ledger.get(document.partition.tenant, document.document_id)
-
-
-def _check_total(now: Document, limits: Limits) -> None:
-    """The ranges of a document share its limit, and are cut by workers that do not meet."""
-    total = now.progress.chunks_total
-    if total > limits.chunks:
-        raise LimitExceeded(
-            f"{now.filename} has more than {total - 1:,} chunks; max_chunks is {limits.chunks:,}. "
-            "Split the file."
-        )

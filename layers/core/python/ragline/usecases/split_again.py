@@ -18,11 +18,19 @@ def start_over(document: Document, queues: Queues) -> None:
     _send(document, just_after(document.sequencer), queues)
 
 
+def started_over(document: Document) -> Uploaded:
+    """The message by which ``start_over`` does that."""
+    return _again(document, just_after(document.sequencer))
+
+
 def _send(document: Document, sequencer: str, queues: Queues) -> None:
-    again = Uploaded(
+    queues.send_pages([_again(document, sequencer)])
+
+
+def _again(document: Document, sequencer: str) -> Uploaded:
+    return Uploaded(
         trace_id=document.trace_id,
         nonce=new_nonce(),
         key=document.upload_key,
         sequencer=sequencer,
     )
-    queues.send_pages([again])

@@ -14,6 +14,7 @@ from ragline.domain.documents import TERMINAL, Document, Reason, Status
 from ragline.domain.errors import Throttled, WriteConflict
 from ragline.domain.ledger import ChunkState
 from ragline.domain.lifecycle import Record
+from ragline.domain.pages import PageCounts
 from ragline.domain.tenants import Holdings
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ class Counting(Documents):
             known=document,
         )
 
-    def record_range(self, document: Document, number: int, chunks: int, pages: int) -> None:
+    def record_range(self, document: Document, number: int, chunks: int, pages: PageCounts) -> None:
         now = self._now()
-        counts = {"ranges_done": 1, "chunks_total": chunks, "pages_done": pages}
+        counts = lifecycle.range_counts(chunks, pages)
         meta = writes.add_counts(self._table.name, document, counts, now)
         item = items.range_item(document, number, chunks, pages, now)
         place: TransactWriteItemTypeDef = {"Put": writes.put_absent(self._table.name, item)}
@@ -64,7 +65,7 @@ class Counting(Documents):
             lambda old: lifecycle.split(old, document.generation, self._now()),
         )
 
-    def record_whole(self, document: Document, chunks: int, pages: int) -> Document | None:
+    def record_whole(self, document: Document, chunks: int, pages: PageCounts) -> Document | None:
         """As the port says: in one transaction, where nothing of the generation is recorded yet."""
         # As if it had been repaired once: a change of status ends that, and whether there is such
         # an attribute to remove is not known here, nor does it matter.
@@ -86,7 +87,7 @@ class Counting(Documents):
                     return new.document
                 if last in {"refused", "stale"}:
                     break
-        self.plan_ranges(document, 1, pages)
+        self.plan_ranges(document, 1, pages.total)
         self.record_range(document, 0, chunks, pages)
         return self.get(document.partition.tenant, document.document_id)
 

@@ -6,6 +6,7 @@ range       TENANT#t#DOC#id          RANGE#gen#n                  that one page 
 failure     TENANT#t#DOC#id          FAILURE#gen#stage#code#place one kind of failure, counted
 claim       TENANT#t#COLLECTION#c#SHA#hex  CLAIM                  who owns these bytes
 collection  TENANT#t#COLLECTION#c    META                         its metadata fields
+settings    TENANT#t#COLLECTION#c    SETTINGS                     its chunking, and the last walk over it
 caps        TENANT#t                 LIMITS                       the most that a tenant may hold
 totals      TENANT#t                 TOTALS                       what it holds, exactly
 
@@ -25,6 +26,7 @@ from ragline.adapters.cursors import sort_key, trouble_key
 from ragline.domain.documents import Document, Partition, Progress, Reason, Status
 from ragline.domain.ledger import ChunkState, Failure, Multipart, Work
 from ragline.domain.lifecycle import TROUBLED, Record, bounded
+from ragline.domain.pages import PageCounts
 from ragline.domain.tenants import HELD, Caps, Holdings, Tenant
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ BY_TROUBLE = "ByTrouble"
 
 META = "META"
 CLAIM = "CLAIM"
+SETTINGS = "SETTINGS"
 LIMITS = "LIMITS"
 TOTALS = "TOTALS"
 MOVES = "moves"
@@ -45,7 +48,8 @@ COUNTS = tuple(field.name for field in fields(Progress))
 OPTIONAL = (
     "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK", "GSI3PK", "GSI3SK", "reason", "chunk_reason",
     "delete_requested", "allow_duplicate", "lease_until", "repairs", "trace_id", "webhook",
-    "live_chunks", "upload",
+    "live_chunks", "upload", "pages_text", "pages_ocr", "pages_image", "pages_blank",
+    "pages_failed",
 )  # fmt: skip
 """Attributes of META that may be absent; all others are always there."""
 
@@ -65,6 +69,11 @@ def tenant_pk(tenant: str) -> str:
 
 def collection_pk(partition: Partition) -> str:
     return f"TENANT#{partition.tenant}#COLLECTION#{partition.collection}"
+
+
+def collections_pk(tenant: str) -> str:
+    """Of the index of collections: those of a tenant that have settings."""
+    return f"TENANT#{tenant}#COLLECTIONS"
 
 
 def claim_pk(partition: Partition, checksum: str) -> str:
@@ -117,7 +126,8 @@ def meta_item(record: Record) -> Item:
     for name in _PLAIN:
         item[name] = {"S": getattr(document, name)}
     for name in COUNTS:
-        item[name] = {"N": str(getattr(document.progress, name))}
+        if (count := getattr(document.progress, name)) or name not in OPTIONAL:
+            item[name] = {"N": str(count)}
     if document.status is not Status.DELETED:
         item["GSI1PK"] = {"S": collection_pk(document.partition)}
         item["GSI1SK"] = {"S": sort_key(document)}
@@ -159,7 +169,7 @@ def read_record(item: Item) -> Record:
             live_generation=int(item["live_generation"]["N"]),
             metadata=json.loads(item["metadata"]["S"]),
             timings=json.loads(item["timings"]["S"]),
-            progress=Progress(**{name: int(item[name]["N"]) for name in COUNTS}),
+            progress=Progress(**{name: _number(item, name) for name in COUNTS}),
             allow_duplicate="allow_duplicate" in item,
             delete_requested="delete_requested" in item,
             live_chunks=_number(item, "live_chunks"),
@@ -225,13 +235,15 @@ def read_work(records: Iterable[Item]) -> dict[int, Work]:
     return {one: Work(ranges[one], chunks[one], reasons[one]) for one in {*ranges, *chunks}}
 
 
-def range_item(document: Document, number: int, chunks: int, pages: int, at: str) -> Item:
+def range_item(document: Document, number: int, chunks: int, pages: PageCounts, at: str) -> Item:
     pk = document_pk(document.partition.tenant, document.document_id)
+    kinds: Item = {kind: {"N": str(count)} for kind, count in asdict(pages).items() if count}
     return {
         **key(pk, range_sk(document.generation, number)),
         "chunks": {"N": str(chunks)},
-        "pages": {"N": str(pages)},
+        "pages": {"N": str(pages.total)},
         "at": {"S": at},
+        **kinds,
     }
 
 

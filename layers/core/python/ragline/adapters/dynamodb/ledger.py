@@ -14,11 +14,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ragline.adapters.dynamodb import items, writes
+from ragline.adapters.dynamodb.analyses import drop_analyses
+from ragline.adapters.dynamodb.collections import Collections
 from ragline.adapters.dynamodb.counting import Counting
 from ragline.adapters.dynamodb.documents import STATE
 from ragline.adapters.dynamodb.upkeep import Upkeep
 from ragline.domain import lifecycle
-from ragline.domain.documents import Document, Partition, Reason
+from ragline.domain.documents import Document, Partition, Reason, Status
 from ragline.domain.errors import WriteConflict
 from ragline.domain.ledger import Failure, Multipart, NewDocument
 from ragline.domain.lifecycle import MAX_FAILURES, Record
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 _FAILURES_KEPT = timedelta(days=90)
 
 
-class DynamoLedger(Counting, Upkeep):
+class DynamoLedger(Counting, Upkeep, Collections):
     """``ports.Ledger``. Threads may share it, as they may its client."""
 
     def create(self, new: NewDocument, caps: Caps = NO_CAPS) -> Document:
@@ -141,6 +143,9 @@ class DynamoLedger(Counting, Upkeep):
 
     def forget(self, tenant: str, document_id: str, below: int, keep: int = 0) -> None:
         self._drop_records(tenant, document_id, below, keep)
+        document = self.get(tenant, document_id)
+        if document is not None and document.status is Status.DELETED:
+            drop_analyses(self._table, items.document_pk(tenant, document_id))
         self._change(tenant, document_id, lambda old: lifecycle.purged(old, below - 1))
 
     def recount(self, document: Document) -> None:

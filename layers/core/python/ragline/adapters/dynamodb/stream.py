@@ -26,9 +26,9 @@ def read_change(record: Mapping[str, Any]) -> Change | None:
         new, old = images.get("NewImage") or {}, images.get("OldImage") or {}
         if "document_id" not in new or new["SK"]["S"] != items.META:
             return None
-        if all(new[name] == old.get(name) for name in _TOLD):
-            return None
         document = items.read_record(new).document
+        if all(new.get(name) == old.get(name) for name in _TOLD):
+            return None
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         # The error's words may quote an item: a filename, metadata.
         what = f"{type(error).__name__} in event {record.get('eventID', 'without an id')}"

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from ragline.adapters.cursors import decode_cursor, encode_cursor, sort_key, trouble_key
 from ragline.domain import lifecycle
+from ragline.domain.collections import Collection
 from ragline.domain.documents import Document, Partition, Reason, Status
 from ragline.domain.ledger import (
     Audit,
@@ -23,6 +24,8 @@ from ragline.domain.ledger import (
     Work,
 )
 from ragline.domain.lifecycle import MAX_FAILURES, TROUBLED, Record
+from ragline.domain.pages import PageCounts
+from ragline.domain.messages import new_nonce
 from ragline.domain.tenants import NO_CAPS, Caps, Holdings, Tenant, held_by
 from ragline.domain.times import check_time, iso, utc_now
 
@@ -43,10 +46,16 @@ class MemoryLedger:
         self._failures: dict[_Document, dict[tuple[object, ...], Failure]] = {}
         self._claims: dict[tuple[Partition, str], str] = {}
         self._fields: dict[Partition, set[str]] = {}
+        self._settings: dict[Partition, Collection] = {}
         self._caps: dict[str, Caps] = {}
         # What tenants are said to hold beside what their documents have: a fault, and no use of
         # ours makes one.
         self._drift: dict[str, Holdings] = {}
+        self._forgotten: list[Callable[[str, str], None]] = []
+
+    def on_forgotten(self, tell: Callable[[str, str], None]) -> None:
+        """Have ``tell(tenant, document_id)`` called when the records of a deleted one go."""
+        self._forgotten.append(tell)
 
     def create(self, new: NewDocument, caps: Caps = NO_CAPS) -> Document:
         with self._lock:
@@ -157,23 +166,23 @@ class MemoryLedger:
             lambda old: lifecycle.planned(old, document.generation, ranges, pages, self._now()),
         )
 
-    def record_range(self, document: Document, number: int, chunks: int, pages: int) -> None:
+    def record_range(self, document: Document, number: int, chunks: int, pages: PageCounts) -> None:
         with self._lock:
             if not self._wanted(document):
                 return
             done = self._ranges.setdefault(_generation(document), {})
             if number not in done:
                 done[number] = chunks
-                self._count(document, ranges_done=1, chunks_total=chunks, pages_done=pages)
+                self._count(document, **lifecycle.range_counts(chunks, pages))
             self._change(
                 document.partition.tenant,
                 document.document_id,
                 lambda old: lifecycle.split(old, document.generation, self._now()),
             )
 
-    def record_whole(self, document: Document, chunks: int, pages: int) -> Document | None:
+    def record_whole(self, document: Document, chunks: int, pages: PageCounts) -> Document | None:
         with self._lock:
-            self.plan_ranges(document, 1, pages)
+            self.plan_ranges(document, 1, pages.total)
             self.record_range(document, 0, chunks, pages)
             return self.get(document.partition.tenant, document.document_id)
 
@@ -331,6 +340,10 @@ class MemoryLedger:
                 for where in [each for each in records if each[:2] == (tenant, document_id)]:
                     if where[2] < below and where[2] != keep:
                         records.pop(where)
+            document = self.get(tenant, document_id)
+            if document is not None and document.status is Status.DELETED:
+                for tell in self._forgotten:
+                    tell(tenant, document_id)
             self._change(tenant, document_id, lambda old: lifecycle.purged(old, below - 1))
 
     def audit(self) -> Iterator[Audit]:
@@ -366,6 +379,23 @@ class MemoryLedger:
     def recount_tenant(self, tenant: str) -> bool:
         self._drift.pop(tenant, None)
         return True
+
+    def collection(self, partition: Partition) -> Collection:
+        with self._lock:
+            return self._settings.get(partition, Collection(partition))
+
+    def keep_collection(self, collection: Collection) -> Collection | None:
+        with self._lock:
+            if collection.stamp != self.collection(collection.partition).stamp:
+                return None
+            kept = replace(collection, stamp=new_nonce(), updated_at=self._now())
+            self._settings[kept.partition] = kept
+            return kept
+
+    def collections(self, tenant: str) -> Sequence[str]:
+        with self._lock:
+            kept = [one for one in self._settings.values() if not one.blank]
+        return sorted(one.partition.collection for one in kept if one.partition.tenant == tenant)
 
     def metadata_fields(self, partition: Partition) -> frozenset[str]:
         with self._lock:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
+from ragline.adapters.local_files import digest_into
 from ragline.adapters.memory.uploads import MemoryUploads
 
 
@@ -20,6 +22,10 @@ class MemoryObjects(MemoryUploads):
         if found is None or (etag and etag.strip('"') != _etag(found)):
             return None
         return found
+
+    def fetch(self, key: str, path: Path, etag: str = "") -> str | None:
+        data = self.get(key, etag)
+        return None if data is None else digest_into(path, iter([data]))
 
     def size(self, key: str) -> int | None:
         found = self._objects.get(key)

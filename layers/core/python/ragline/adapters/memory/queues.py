@@ -20,7 +20,7 @@ class MemoryQueues:
     def send_parts(self, parts: Sequence[Part], *, nonce: str = "", trace_id: str = "") -> None:
         self.parts.extend(PartReady.of(part, nonce, trace_id) for part in parts)
 
-    def send_pages(self, work: Sequence[PageWork]) -> None:
+    def send_pages(self, work: Sequence[PageWork], *, delay: int = 0) -> None:
         self.pages.extend(work)
 
     def send_ops(self, ops: Sequence[IndexOp]) -> None:

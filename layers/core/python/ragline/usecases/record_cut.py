@@ -1,0 +1,90 @@
+"""Keeping what was cut: chunks into the bucket, counts into the ledger, parts onto the queue."""
+
+from __future__ import annotations
+
+from ragline.domain.chunks import Part
+from ragline.domain.documents import Document, Reason, Status
+from ragline.domain.errors import LimitExceeded
+from ragline.domain.keys import part_key
+from ragline.ports import Ledger
+from ragline.usecases.cut import Cut, Limits
+from ragline.usecases.failures import note
+from ragline.usecases.parts import cut_parts, write_part
+from ragline.usecases.room import check_chunks
+from ragline.usecases.settle import settle
+from ragline.usecases.splitting import STAGE, Outcome, Splitting
+
+
+def record_cut(document: Document, number: int | None, piece: Cut, splitting: Splitting) -> Outcome:
+    """Chunks first, then the ledger's count of them, then the messages: a crash between any two
+    is mended by the redelivery, which writes the same again. ``number`` is None for a document
+    that was cut whole.
+
+    Raises:
+        LimitExceeded: the document, or its tenant, has too many chunks by now.
+    """
+    ledger, objects = splitting.ledger, splitting.objects
+    check_chunks(document, number or 0, len(piece.chunks), ledger)
+    base = Part(document.partition, document.document_id, document.generation, 0, 0)
+    parts = []
+    for part, run in cut_parts(base, piece.chunks):
+        write_part(objects, part, run)
+        parts.append(part)
+    _note_trouble(document, piece, ledger)
+    now = _recorded(document, number, piece, ledger)
+    if now is None or not now.wants(document.generation):
+        if now is None or now.live_generation != document.generation:
+            # What clears a dead generation away may have come before these were written.
+            objects.delete(map(part_key, parts))
+        return Outcome.STALE
+    _check_total(now, splitting.limits)
+    splitting.queues.send_parts(parts, trace_id=document.trace_id)
+    if now.progress.complete and not now.terminal:  # else whoever finishes its last chunk ends it
+        _end(now, splitting)
+    return Outcome.SPLIT
+
+
+def _note_trouble(document: Document, piece: Cut, ledger: Ledger) -> None:
+    for trouble in piece.trouble:
+        reason = Reason(trouble.code, trouble.message, STAGE, page=trouble.page)
+        note(document, reason, ledger)
+
+
+def _recorded(
+    document: Document, number: int | None, piece: Cut, ledger: Ledger
+) -> Document | None:
+    """Have the ledger count what was cut; the document as it is then."""
+    chunks = len(piece.chunks)
+    if number is None:
+        return ledger.record_whole(document, chunks, piece.pages)
+    ledger.record_range(document, number, chunks, piece.pages)
+    return ledger.get(document.partition.tenant, document.document_id)
+
+
+def _check_total(now: Document, limits: Limits) -> None:
+    """The ranges of a document share its limit, and are cut by workers that do not meet."""
+    total = now.progress.chunks_total
+    if total > limits.chunks:
+        raise LimitExceeded(
+            f"{now.filename} has more than {total - 1:,} chunks; max_chunks is {limits.chunks:,}."
+        )
+
+
+def _end(now: Document, splitting: Splitting) -> None:
+    """End a document that has no chunk at all."""
+    advice = _advice(now)
+    settled = settle(now, ledger=splitting.ledger, queues=splitting.queues, advice=advice)
+    if settled is not None and settled.status is Status.EMPTY:
+        reason = Reason("no_text", f"no text was found in {now.filename}.", STAGE)
+        note(now, reason, splitting.ledger)
+
+
+def _advice(now: Document) -> str:
+    """What to do where no text was found."""
+    counts = now.progress.page_counts
+    if not counts.image:
+        return "The file holds no text. Upload a version that does."
+    return (
+        f"{counts.image:,} of {counts.total:,} pages are pictures in which no text was found: "
+        "upload a better scan, or a version that has text."
+    )
