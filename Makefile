@@ -8,11 +8,11 @@ UV := $(BIN)/uv
 SAM := $(UV) tool run --from aws-sam-cli==1.170.0 sam
 AUDIT := $(UV) tool run --from pip-audit==2.10.1 pip-audit
 SBOM := $(UV) tool run --from cyclonedx-bom==7.5.0 cyclonedx-py
-FUNCTIONS := splitter embedder indexer api authorizer dead_letters maintenance notifier deliverer sockets
+FUNCTIONS := splitter embedder indexer api authorizer dead_letters maintenance notifier deliverer sockets analyst
 export AWS_DEFAULT_REGION ?= us-east-1
 export SAM_CLI_TELEMETRY ?= 0
 
-.PHONY: help install model demo up down check test service-check audit sbom chaos bench bench-peers eval lock build deploy clean
+.PHONY: help install model demo up down check test service-check audit sbom fuzz corpus-check chaos bench bench-peers bench-parsers eval lock build deploy clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -67,6 +67,12 @@ sbom: | $(UV) ## What each function is made of, as CycloneDX, in build/sbom
 	@$(SBOM) requirements requirements.txt --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom/ragline.cdx.json 2>/dev/null
 	@ls build/sbom
 
+fuzz: .venv/dev ## Damaged files of all formats through the parsers; MUTANTS=2000 SEED=1
+	@$(BIN)/python -m tests.fuzz --mutants $(or $(MUTANTS),2000) --seed $(or $(SEED),1)
+
+corpus-check: .venv/dev model ## Every file of DOCS=folder through a stack of its own; fails if any does not end
+	@$(BIN)/python -m tests.corpus_check $(DOCS)
+
 chaos: .venv/dev model ## Kill, replay, reorder and throttle for some minutes; see docs/ledger.md
 	RAGLINE_LIVES=3000 $(BIN)/python -m pytest -q tests/unit/test_interleavings.py
 	$(BIN)/python -m pytest -q -m long tests/e2e/test_chaos.py
@@ -77,6 +83,15 @@ bench: .venv/dev model ## Benchmarks, one table (docs/benchmarks.md); SECTIONS="
 	$(BIN)/python -m tests.bench $(SECTIONS)
 
 bench-peers: .venv/peers/ready ## Install LlamaIndex and LangChain beside, for bench (2 GB)
+
+bench-parsers: .venv/dev .venv/parsers/ready ## Parsers compared on DATA=folder (docs/parsing.md)
+	@$(BIN)/python -m tests.bench.parsers $(if $(DATA),--data "$(DATA)")
+
+.venv/parsers/ready: pyproject.toml
+	$(PYTHON) -m venv .venv/parsers
+	.venv/parsers/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	.venv/parsers/bin/python -m pip install --quiet --group parsers
+	@touch $@
 
 # pip itself, torch first: pip takes torch's build without CUDA from a --find-links folder if there is one.
 .venv/peers/ready: pyproject.toml

@@ -160,7 +160,7 @@ LIMITS: list[tuple[str, list[str], list[tuple[str, str, str]]]] = [
         ["Passing one of these limits ends the document as failed; the reason names the limit."],
         [
             ("limit", "value", "setting"),
-            ("size of a file", "256 MiB", "MAX_FILE_BYTES"),
+            ("size of a file", "1280 MiB", "MAX_FILE_BYTES"),
             ("pages of a document", "5,000", "MAX_PAGES"),
             ("pages that one splitter call reads", "100", "PAGES_PER_RANGE"),
         ],

@@ -21,7 +21,7 @@ from ragline.embedding.prepare import ensure
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = (
     "splitter", "embedder", "indexer", "api", "authorizer", "dead_letters", "maintenance",
-    "notifier", "deliverer", "sockets",
+    "notifier", "deliverer", "sockets", "analyst",
 )  # fmt: skip
 
 QUESTIONS: dict[str, dict[str, Any]] = {
@@ -39,6 +39,17 @@ QUESTIONS: dict[str, dict[str, Any]] = {
                 "body": "not a message",
                 "eventSource": "aws:sqs",
                 "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:DeadChunks",
+            }
+        ]
+    },
+    # A picture of a page is not among what ``RuntimeApi`` stands in for; a letter that is none is.
+    "analyst": {
+        "Records": [
+            {
+                "messageId": "1",
+                "body": "not a message",
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:DeadQueue",
             }
         ]
     },

@@ -37,9 +37,12 @@ def chunks_of(
     """What the splitter must cut these bytes into, range by range."""
     reader = reader or ReaderHere()
     with reading(data, filename, limits.seconds) as whole:
-        ranges = plan(reader.survey(whole), filename, limits)
+        survey = reader.survey(whole)
+        ranges = plan(survey, len(data), filename, limits)
         found: list[Chunk] = []
-        wanted = [replace(whole, first=first, last=last) for first, last in ranges] or [whole]
+        wanted = [
+            replace(whole, first=first, last=last, slices=survey.sliced) for first, last in ranges
+        ] or [whole]
         for number, one in enumerate(wanted):
             piece = cut(one, reader=reader, tokenizer=tokenizer, limits=limits, number=number)
             found += piece.chunks

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.message import EmailMessage
 from typing import Any
 
@@ -159,25 +159,30 @@ def corrupt_pdf() -> bytes:
     return b"%PDF-1.7\n" + bytes(range(256)) * 4
 
 
-def encrypted_pdf() -> bytes:
+def encrypted_pdf(pages: int = 1) -> bytes:
     from fpdf import FPDF
 
     document = FPDF()
     document.set_encryption(owner_password="owner", user_password="user")
-    document.add_page()
     document.set_font("Helvetica", size=11)
-    document.cell(text=SENTENCE)
+    for number in range(pages):
+        document.add_page()
+        document.ln(20 * number)  # at the same place it would be taken for a running head
+        document.cell(text=SENTENCE)
     return bytes(document.output())
 
 
 def scanned_pdf() -> bytes:
-    """Two pages with drawings and no text layer."""
+    """Two pages, each a picture without any text in it."""
     from fpdf import FPDF
+    from PIL import Image
 
+    picture = Image.new("L", (200, 280), 255)
+    picture.paste(0, (20, 20, 120, 70))
     document = FPDF()
     for _ in range(2):
         document.add_page()
-        document.rect(20, 20, 100, 50, style="F")
+        document.image(picture, x=0, y=0, w=210, h=297)
     return bytes(document.output())
 
 
@@ -203,7 +208,7 @@ def junk() -> bytes:
     return bytes((position * 7919) % 256 for position in range(4096))
 
 
-def zipped(members: dict[str, str | bytes] | dict[str, str]) -> bytes:
+def zipped(members: Mapping[str, str | bytes]) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():

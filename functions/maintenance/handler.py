@@ -15,6 +15,7 @@ from ragline.metrics import BACKLOG, VERDICTS
 from ragline.settings import settings
 from ragline.telemetry import logger, measure_any, observed_at_rest
 from ragline.usecases.drift import order_comparison
+from ragline.usecases.passwords import sweep
 from ragline.usecases.reconcile import Verdict, reconcile
 from ragline.usecases.tidy import tidy
 
@@ -34,6 +35,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     verdicts = {verdict.value: found[verdict] for verdict in Verdict}
     for verdict, documents in verdicts.items():
         measure_any(VERDICTS[verdict], documents)
+    swept = sweep(wiring.passwords(), ledger, now, settings().upload_expires_seconds)
     backlog = asdict(queues.backlog())
     for queue, messages in backlog.items():
         measure_any(BACKLOG[queue], messages)
@@ -42,5 +44,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     if here and now.minute < EVERY_MINUTES:  # once an hour: it wakes the indexer
         order_comparison(ledger=ledger, objects=objects, queues=queues, now=now)
     names = [str(one) for one in untidy]
-    logger.info("reconciled", documents=verdicts, untidy=names, backlog=backlog)
+    logger.info("reconciled", documents=verdicts, untidy=names, backlog=backlog, passwords=swept)
     return verdicts

@@ -13,14 +13,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ragline import batches, wiring
 from ragline.domain.errors import MalformedMessage, OutOfTime, Throttled
-from ragline.domain.messages import CollectionWalk, PageRange, PageWork, Uploaded, read_page_work
+from ragline.domain.messages import PageWork, Uploaded, read_page_work
 from ragline.meter import meter
 from ragline.metrics import OBJECTS, PAGE_WORK
 from ragline.settings import settings
 from ragline.telemetry import logger, measure, new_trace, observed
+from ragline.usecases.page_work import work_on
 from ragline.usecases.remove import is_removal, remove_upload
-from ragline.usecases.split import split_range, split_upload
-from ragline.usecases.walk import walk_on
 
 
 @observed
@@ -52,15 +51,20 @@ def _object(record: S3EventRecord, deadline: float) -> None:
 
 
 def _remove(upload: Uploaded) -> str:
-    ledger, queues = wiring.ledger(), wiring.queues()
-    removed = remove_upload(upload.key, upload.sequencer, ledger=ledger, queues=queues)
+    removed = remove_upload(
+        upload.key,
+        upload.sequencer,
+        ledger=wiring.ledger(),
+        objects=wiring.objects(),
+        queues=wiring.queues(),
+    )
     return "removed" if removed else "ignored"
 
 
 def _created(upload: Uploaded, size: int | None, deadline: float) -> str:
     try:
         return _split(upload, deadline, size)
-    except Throttled:
+    except (Throttled, OutOfTime):
         # The bucket's event would be tried twice more; a message of a queue can wait for a day.
         wiring.queues().send_pages([upload])
         return "put_off"
@@ -69,7 +73,7 @@ def _created(upload: Uploaded, size: int | None, deadline: float) -> str:
 def _pages(work: Sequence[PageWork], deadline: float) -> dict[int, Exception]:
     failed: dict[int, Exception] = {}
     for position, message in enumerate(work):
-        _meter(message)
+        meter().works_for_upload(message.upload_key)
         try:
             outcome = _split(message, deadline)
             logger.info("pages", work=message.model_dump(exclude_defaults=True), outcome=outcome)
@@ -81,26 +85,7 @@ def _pages(work: Sequence[PageWork], deadline: float) -> dict[int, Exception]:
     return failed
 
 
-def _meter(work: PageWork) -> None:
-    if isinstance(work, CollectionWalk):
-        meter().works_for(work.tenant)
-    else:
-        meter().works_for_upload(work.upload_key)
-
-
 def _split(work: PageWork, deadline: float, size: int | None = None) -> str:
     if (seconds := deadline - time.monotonic()) <= 0:
         raise OutOfTime("the function's time is nearly over; this was not begun.")
-    splitting = wiring.splitting(seconds)
-    if isinstance(work, CollectionWalk):
-        return walk_on(work, splitting)
-    if isinstance(work, PageRange):
-        return split_range(work, splitting)
-    return split_upload(
-        work.key,
-        work.sequencer,
-        splitting,
-        etag=work.etag,
-        size=size,
-        trace_id=work.trace_id,
-    )
+    return work_on(work, wiring.splitting(seconds), size)

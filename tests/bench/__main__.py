@@ -24,6 +24,7 @@ from tests.bench.cold import cold
 from tests.bench.encoding import embedding
 from tests.bench.figures import Line, Outcome, Plan, Section, measure
 from tests.bench.growth import growth
+from tests.bench.huge import huge
 from tests.bench.ingest import ingestion
 from tests.bench.material import ROOT
 from tests.bench.pipelines import peers
@@ -36,6 +37,7 @@ SECTIONS: dict[str, Section] = {
     "queries": queries,
     "growth": growth,
     "cold": cold,
+    "huge": huge,
 }
 
 
@@ -92,6 +94,8 @@ def quick(scratch: Path) -> Plan:
         real=100,
         asked=40,
         runs=2,
+        huge_pages=300,
+        huge_megabytes=200,
     )
 
 

@@ -59,6 +59,8 @@ class Plan:
     real: int = 1_000
     asked: int = 200
     runs: int = 5
+    huge_pages: int = 5_000
+    huge_megabytes: int = 1_024
 
     @property
     def model(self) -> Path:

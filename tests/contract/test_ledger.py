@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ragline.adapters.backoff import Backoff
 from ragline.domain.documents import Document, Progress, Reason, Status
 from ragline.domain.errors import InvalidRequest, MalformedMessage, WriteConflict
-from ragline.domain.ledger import ChunkState, Failure
+from ragline.domain.ledger import ChunkState, Failure, RangeRecord
 from ragline.domain.lifecycle import MAX_FIELDS, MAX_MESSAGE
 from ragline.domain.pages import PageCounts
 from ragline.ports import Ledger
@@ -416,7 +416,7 @@ def test_a_document_cut_whole_is_planned_recorded_and_on_its_way(
     assert whole.progress == Progress(7, 7, 1, 1, chunks, pages_text=7)
     assert whole.status is (Status.PROCESSING if chunks else Status.SPLITTING)
     assert list(whole.timings) == ["uploaded", "split"][: 2 if chunks else 1]
-    assert ledger.work(document).ranges == {0: chunks}
+    assert ledger.ranges(document) == {0: RangeRecord(chunks, PageCounts(text=7))}
     assert (
         ledger.record_whole(document, chunks, PageCounts(text=7))
         == whole
@@ -454,7 +454,7 @@ def test_what_was_cut_whole_for_a_generation_that_is_over_is_not_recorded(ledger
     ledger.delete("acme", "d1")
     deleted = known(ledger, again)
     assert ledger.record_whole(again, 4, PageCounts()) == deleted == known(ledger, again)
-    assert not ledger.work(again).ranges
+    assert not ledger.ranges(again)
     assert ledger.record_whole(replace(again, document_id="nobody"), 4, PageCounts()) is None
 
 

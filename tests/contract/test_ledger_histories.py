@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragline.adapters.memory.ledger import MemoryLedger
+from ragline.domain.chunks import ORDINALS_PER_RANGE
 from ragline.domain.documents import Document, Status
 from ragline.domain.errors import WriteConflict
 from ragline.domain.keys import normal_sequencer
-from ragline.domain.ledger import Audit, ChunkState, NewDocument, Work
+from ragline.domain.ledger import Audit, ChunkState, NewDocument, RangeRecord, Work
 from ragline.domain.lifecycle import TROUBLED
 from ragline.domain.pages import PageCounts
 from ragline.domain.tenants import Holdings, held_by
@@ -38,7 +39,7 @@ def ranges_of(generation: int) -> list[int]:
 
 def chosen(generation: int, bits: int) -> list[int]:
     """Some ordinals of the generation's chunks."""
-    ordinals = Work(dict(enumerate(ranges_of(generation)))).ordinals
+    ordinals = Work({n: RangeRecord(c) for n, c in enumerate(ranges_of(generation))}).ordinals
     return [ordinal for n, ordinal in enumerate(ordinals) if bits >> n & 1]
 
 
@@ -85,10 +86,11 @@ class History:
         assert now == self.now
         if now.wants(now.generation):
             counted = told.work.get(now.generation, Work()).counts()
+            assert "pages_done" in counted
             assert {name: getattr(now.progress, name) for name in counted} == counted
             assert now.generation > self.buried
             kept = {now.generation, now.live_generation} - {0}
-            cut = sum(sum(told.work.get(one, Work()).ranges.values()) for one in kept)
+            cut = sum(told.work.get(one, Work()).counts()["chunks_total"] for one in kept)
             assert held_by(now) == Holdings(1, now.size, cut)
         assert not now.live_generation or now.live_generation > self.buried
         if before is None:
@@ -100,7 +102,11 @@ class History:
             assert now.status in {Status.AWAITING_UPLOAD, Status.SPLITTING}
         if now.live_generation not in {before.live_generation, 0}:
             work = told.work[now.live_generation]
-            assert work.ranges == dict(enumerate(ranges_of(now.live_generation)))
+            assert {n: one.chunks for n, one in work.ranges.items() if not one.lost} == {
+                n: chunks
+                for n, chunks in enumerate(ranges_of(now.live_generation))
+                if not work.ranges[n].lost
+            }
             assert work.unfinished == []
         if not now.live_generation:
             assert not before.live_generation or now.status is Status.DELETED
@@ -159,15 +165,53 @@ class History:
             if len(ranges) == 1 and bits % 2:
                 self.cut_whole(document, ranges[0])
                 return False
-            self.ledger.plan_ranges(document, len(ranges), 0)
+            self.ledger.plan_ranges(document, len(ranges), 4 * len(ranges))
             for number, chunks in enumerate(ranges):
                 if bits >> number & 1:
-                    self.ledger.record_range(document, number, chunks, PageCounts())
+                    self.cut_range(document, number, chunks)
             self.seen(document)
         return False
 
+    def cut_range(self, document: Document, number: int, chunks: int) -> None:
+        """What is recorded as cut counts; what is not was lost, or is of a time that is over."""
+        before = self.now
+        assert before is not None
+        pages = PageCounts(text=3, blank=number % 2, failed=1 - number % 2)
+        lost = [n for n, one in self.ledger.ranges(document).items() if one.lost]
+        counted = self.ledger.record_range(document, number, chunks, pages, WORSE)
+        wanted = before.wants(document.generation)
+        assert counted is (wanted and not (before.terminal and number in lost))
+        if counted:
+            done = self.ledger.ranges(document)[number]
+            assert (done.chunks, done.lost, done.pages) == (chunks, False, pages)
+
+    def lose(self, at: int, bits: int) -> bool:
+        """A range cannot be read; and its worker settles, unless it dies."""
+        if document := self.handle(at):
+            number = bits % len(ranges_of(document.generation))
+            if self.ledger.work(document, number).chunks:
+                return False  # whose chunks came that far has been cut, and stays so
+            before = self.ledger.ranges(document).get(number)
+            self.ledger.lose_range(document, number, 4, WORSE)
+            if before is not None:
+                assert self.ledger.ranges(document)[number] == before
+            if bits % 8:
+                self.settle(at, bits)
+        return False
+
+    def reopen_ranges(self, at: int, bits: int) -> bool:
+        if document := self.handle(at):
+            opening = [n for n in range(4) if bits >> n & 1]
+            before, ranges = self.now, self.ledger.ranges(document)
+            assert before is not None
+            done = self.ledger.reopen_ranges(document, opening)
+            assert done is (before.wants(document.generation) and not before.terminal)
+            gone = {n for n in opening if done and n in ranges and ranges[n].lost}
+            assert self.ledger.ranges(document).keys() == ranges.keys() - gone
+        return False
+
     def cut_whole(self, document: Document, chunks: int) -> None:
-        after = self.ledger.record_whole(document, chunks, PageCounts())
+        after = self.ledger.record_whole(document, chunks, PageCounts(text=3, failed=1), WORSE)
         assert after == self.now
         self.seen(document)
 
@@ -179,7 +223,8 @@ class History:
 
     def plan(self, at: int, bits: int) -> bool:
         if document := self.handle(at):
-            self.ledger.plan_ranges(document, len(ranges_of(document.generation)), 0)
+            ranges = len(ranges_of(document.generation))
+            self.ledger.plan_ranges(document, ranges, 4 * ranges)
         return False
 
     def embed(self, at: int, bits: int) -> bool:
@@ -194,7 +239,10 @@ class History:
     def move(self, at: int, bits: int, state: ChunkState) -> bool:
         """And settle, as the workers do, unless they die."""
         if document := self.handle(at):
-            self.ledger.record_chunks(document, chosen(document.generation, bits), state, BAD)
+            lost = [n for n, one in self.ledger.ranges(document).items() if one.lost]
+            some = chosen(document.generation, bits)
+            moving = [n for n in some if n // ORDINALS_PER_RANGE not in lost]
+            self.ledger.record_chunks(document, moving, state, BAD)
             if bits % 2:
                 self.seen(document)
             if bits % 8:
@@ -221,6 +269,7 @@ class History:
             assert (self.ledger.retry(document) is not None) is mends
             if bits % 8:
                 self.reopen(at, bits)
+                self.reopen_ranges(at, bits)
         return False
 
     def reopen(self, at: int, bits: int) -> bool:
@@ -259,7 +308,14 @@ class History:
     def mend(self, at: int, bits: int) -> bool:
         """Counts that some fault made wrong are right again before anyone looks."""
         if (now := self.now) and now.wants(now.generation):
-            tamper(self.ledger, now, indexed=bits - 1, chunks_total=bits)
+            tamper(
+                self.ledger,
+                now,
+                indexed=bits - 1,
+                chunks_total=bits,
+                pages_failed=bits,
+                pages_text=1,
+            )
         if document := self.handle(at):
             self.ledger.recount(document)
         if now and now.wants(now.generation):
@@ -271,8 +327,10 @@ class History:
 
 Step = tuple[Callable[[History, int, int], bool], int, int]
 H = History
-OFTEN = [H.begin, H.cut, H.embed, H.spoil, H.index, H.retry, H.delete]
-SELDOM = [H.create, H.plan, H.settle, H.fail, H.reopen, H.forget, H.mend, H.expire]
+OFTEN = [H.begin, H.cut, H.lose, H.embed, H.spoil, H.index, H.retry, H.delete]
+SELDOM = [
+    H.create, H.plan, H.settle, H.fail, H.reopen, H.reopen_ranges, H.forget, H.mend, H.expire,
+]  # fmt: skip
 
 
 def histories(shortest: int, longest: int) -> st.SearchStrategy[list[Step]]:

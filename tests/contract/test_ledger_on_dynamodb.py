@@ -15,7 +15,7 @@ from ragline.adapters.dynamodb import items
 from ragline.adapters.dynamodb.ledger import DynamoLedger
 from ragline.domain.documents import Progress, Status
 from ragline.domain.errors import SetupError, Throttled, WriteConflict
-from ragline.domain.ledger import ChunkState, Failure, Work
+from ragline.domain.ledger import ChunkState, Failure, RangeRecord, Work
 from ragline.domain.lifecycle import WORK_LEASE
 from ragline.domain.pages import PageCounts
 from ragline.domain.times import later
@@ -261,7 +261,7 @@ def test_items_left_undeleted_are_asked_for_again() -> None:
     with pytest.raises(Throttled, match="unwritten"):
         hopeless.forget("acme", "d1", 2)
     assert [one.removal_pending for one in hopeless.audit()] == [True]
-    assert hopeless.work(kept) == Work({0: 2})
+    assert hopeless.work(kept) == Work({0: RangeRecord(2)})
 
 
 def test_records_of_many_pages_are_read_and_dropped_whole() -> None:

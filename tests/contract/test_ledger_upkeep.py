@@ -10,7 +10,7 @@ from ragline.domain import lifecycle
 from ragline.domain.chunks import ORDINALS_PER_RANGE
 from ragline.domain.documents import Document, Progress, Reason, Status
 from ragline.domain.errors import InvalidRequest
-from ragline.domain.ledger import ChunkState, Failure, Work
+from ragline.domain.ledger import ChunkState, Failure, RangeRecord, Work
 from ragline.domain.lifecycle import UPLOAD_GRACE, WORK_LEASE, Record
 from ragline.domain.pages import PageCounts
 from ragline.domain.times import later
@@ -384,7 +384,7 @@ def test_the_work_of_a_generation_is_all_its_records(ledger: Ledger) -> None:
     ledger.record_chunks(document, [1], ChunkState.FAILED, BAD)
     ledger.record_chunks(document, [second], ChunkState.INDEXED)
     work = ledger.work(document)
-    assert work.ranges == {0: 3, 1: 2}
+    assert work.ranges == {0: RangeRecord(3), 1: RangeRecord(2)}
     assert work.chunks == {
         0: ChunkState.EMBEDDED,
         1: ChunkState.FAILED,
@@ -402,8 +402,8 @@ def test_work_is_that_of_one_generation_of_one_document(ledger: Ledger) -> None:
     again = begun(ledger, sequencer="02")
     ledger.plan_ranges(again, 1, 0)
     ledger.record_range(again, 0, 7, PageCounts())
-    assert ledger.work(again) == Work({0: 7})
-    assert ledger.work(old).ranges == {0: 4}
+    assert ledger.work(again) == Work({0: RangeRecord(7)})
+    assert ledger.work(old).ranges == {0: RangeRecord(4)}
 
 
 def test_forgetting_drops_the_records_of_older_generations_only(ledger: Ledger) -> None:
@@ -420,9 +420,9 @@ def test_forgetting_drops_the_records_of_older_generations_only(ledger: Ledger) 
     for _ in range(2):
         ledger.forget("acme", "d1", 2)
         assert ledger.work(old) == Work()
-        assert ledger.work(middle) == Work({0: 5})
-        assert ledger.work(again) == Work({0: 6}, {0: ChunkState.INDEXED})
-    assert ledger.work(other).ranges == {0: 4}
+        assert ledger.work(middle) == Work({0: RangeRecord(5)})
+        assert ledger.work(again) == Work({0: RangeRecord(6)}, {0: ChunkState.INDEXED})
+    assert ledger.work(other).ranges == {0: RangeRecord(4)}
     assert known(ledger, again) == before
 
 
@@ -483,8 +483,8 @@ def test_an_audit_tells_of_every_document_of_every_tenant_with_all_its_records(
     for one in told.values():
         assert one.document == known(ledger, one.document)
     assert told["acme", "d0"].work == {}
-    assert told["acme", "d1"].work == {1: ledger.work(old), 2: Work({0: 6})}
-    assert told["rival", "d1"].work == {1: Work({0: 2})}
+    assert told["acme", "d1"].work == {1: ledger.work(old), 2: Work({0: RangeRecord(6)})}
+    assert told["rival", "d1"].work == {1: Work({0: RangeRecord(2)})}
     assert told["acme", "d2"].work == {1: ledger.work(gone)}
     assert [key for key, one in told.items() if one.removal_pending] == [("acme", "d2")]
 

@@ -13,6 +13,7 @@ import pytest
 from botocore.config import Config
 
 from ragline.adapters.backoff import Backoff
+from ragline.adapters.local_files import LocalFiles
 from ragline.adapters.memory.objects import MemoryObjects
 from ragline.adapters.s3_objects import S3Objects
 from ragline.domain.errors import ServiceUnavailable, SetupError
@@ -69,6 +70,35 @@ def test_an_object_is_got_only_if_it_is_of_the_version_asked_for(objects: Object
     assert objects.get("a", f'"{two}"') == b"two"
     objects.delete(["a"])
     assert objects.get("a", two) is None
+
+
+def test_some_bytes_of_an_object_are_read(objects: Objects) -> None:
+    objects.put("a", b"0123456789")
+    etag = hashlib.md5(b"0123456789", usedforsecurity=False).hexdigest()
+    assert objects.read("a", 0, 3) == b"012"
+    assert objects.read("a", 8, 10, etag) == b"89"
+    assert objects.read("a", 3, 4, "0" * 32) is None
+    assert objects.read("nothing", 0, 1) is None
+
+
+def test_a_window_holds_what_was_asked_for_in_its_place(objects: Objects) -> None:
+    data = bytes(range(1, 256)) * 400
+    objects.put("a", data)
+    etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    files = LocalFiles(objects)
+    with files.window("a", [(50_000, 60_000), (0, 100), (59_000, 60_500)], etag) as file:
+        assert file is not None
+        assert file.size == len(data)
+        there = file.path.read_bytes()
+    assert len(there) == len(data)
+    assert (there[:100], there[50_000:60_500]) == (data[:100], data[50_000:60_500])
+    assert not any(there[100:50_000]) and not any(there[60_500:])
+    assert not file.path.exists()
+    with files.window("a", [(len(data) - 1, len(data) + 9)]) as end:
+        assert end is not None and end.path.read_bytes()[-1:] == data[-1:]
+    for key, version in (("a", "0" * 32), ("nothing", "")):
+        with files.window(key, [(0, 1)], version) as gone:
+            assert gone is None
 
 
 def test_deleting_takes_what_is_there_and_leaves_the_rest(objects: Objects) -> None:

@@ -268,6 +268,7 @@ def deployed(
         "WebhookAllow": "127.0.0.0/8",
         "JwtIssuer": issuer,
         "JwtAudience": AUDIENCE if issuer else "",
+        "VisionModel": "amazon.nova-lite-v1:0",
     }
     return deploy.deploy(
         endpoint_url, ROOT / "template.yaml", stack=NAME, parameters=parameters, say=print

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ragline import wiring
 from ragline.domain.documents import Document, Status
-from ragline.domain.keys import document_prefixes
+from ragline.domain.keys import document_prefixes, recognised_prefix
 from ragline.domain.lifecycle import TROUBLED
 from ragline.usecases.doctor import Finding, Kind, examine
 from tests.faults.world import SHELF, Version, World
@@ -120,5 +120,6 @@ def _nothing_left(document: Document, rows: Counter[tuple[str, int]]) -> Iterato
     name = document.document_id
     if any(one == name for one, _ in rows):
         yield f"{name}: rows are left"
-    for prefix in document_prefixes(document.partition, name):
+    recognised = recognised_prefix(document.partition, name)
+    for prefix in (*document_prefixes(document.partition, name), recognised):
         yield from (f"{name}: {key} is left" for key in wiring.objects().list(prefix))

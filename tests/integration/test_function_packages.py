@@ -6,18 +6,22 @@ that is missing from a function's own list.
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ragline.embedding.prepare import ensure
 from ragline.usecases.reconcile import Verdict
+from tests import samples
 from tests.function_runtime import FUNCTIONS, RuntimeApi, install, question, start, unpack
 
 ROOT = Path(__file__).parents[2]
 # With the model layer?
 ZIP_FUNCTIONS = {
-    "splitter": True, "embedder": True, "authorizer": False, "dead_letters": False,
+    "embedder": True, "authorizer": False, "dead_letters": False,
     "maintenance": False, "notifier": False, "deliverer": False, "sockets": False,
 }  # fmt: skip
 ISSUER = {"JWT_ISSUER": "https://issuer.example", "JWT_AUDIENCE": "ragline"}
@@ -64,6 +68,19 @@ def test_a_function_answers_under_the_real_runtime_client_with_only_its_own_requ
         assert runtime.body == dict.fromkeys(Verdict, 0)
     elif name != "splitter":
         assert runtime.body == {"batchItemFailures": []}
+
+
+def test_the_analyst_renders_with_only_its_own_requirements(tmp_path: Path) -> None:
+    task, file = unpack("analyst", tmp_path / "analyst"), tmp_path / "two.pdf"
+    file.write_bytes(samples.pdf())
+    asked = {"file": str(file), "pages": [], "folder": str(tmp_path), "most": 9, "seconds": 60}
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "ragline.vision.child"],
+        input=json.dumps(asked), env={"PYTHONPATH": str(task)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)["images"]) == {"1", "2"}
 
 
 @pytest.mark.parametrize("name", ZIP_FUNCTIONS)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote_plus
 
 import pytest
 
@@ -25,6 +27,7 @@ from ragline.domain.usage import month_of
 from ragline.embedding.hashing import HashEmbedder
 from ragline.meter import meter
 from ragline.metrics import VERDICTS
+from ragline.reading.parent import ChildReader
 from ragline.settings import settings
 from ragline.usecases.reconcile import Verdict
 from ragline.usecases.tidy import MANY_FILES
@@ -74,6 +77,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def forget() -> None:
     settings.cache_clear()
+    wiring.files.cache_clear()
     for built in (wiring.client, wiring.ledger, wiring.objects, wiring.queues, wiring.limits):
         built.cache_clear()
     wiring.usage_book.cache_clear()
@@ -250,12 +254,13 @@ def raises(error: Exception) -> Any:
     return fail
 
 
-def test_an_upload_that_meets_a_throttled_service_is_put_off_not_left_to_two_retries(
-    aws: None, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [Throttled("too busy."), OutOfTime("3 pictures were read.")])
+def test_an_upload_that_has_to_wait_is_put_off_not_left_to_two_retries(
+    aws: None, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     created = upload()
     with monkeypatch.context() as patch:
-        patch.setattr(wiring.ledger(), "begin", raises(Throttled("the table is overloaded.")))
+        patch.setattr(wiring.ledger(), "begin", raises(error))
         assert handle("splitter", created) is None
     pages = take(settings().pages_queue_url, "splitter_pages")
     item = created["Records"][0]["s3"]["object"]
@@ -496,3 +501,43 @@ def test_use_that_cannot_be_kept_fails_nothing(aws: None, monkeypatch: pytest.Mo
 
 def named(function: str) -> SimpleNamespace:
     return SimpleNamespace(**{**vars(CONTEXT), "function_name": f"ragline-dev-{function}"})
+
+
+@pytest.fixture
+def rigged(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Parsers that do what a file tells them to."""
+    reader = ChildReader(256, module="tests.unit.reading.rigged")
+    monkeypatch.setattr(wiring, "reader", lambda: reader)
+    yield
+    reader.close()
+
+
+@pytest.mark.parametrize("by", ["bucket", "queue"])
+def test_a_file_that_kills_the_parser_takes_no_other_with_it(rigged: None, by: str) -> None:
+    killer = upload("FLAT RIG: segfault")
+    sound = deepcopy(killer)
+    item = sound["Records"][0]["s3"]["object"]
+    item["key"] = item["key"].replace(DOCUMENT, "sound")
+    key = KEY.replace(DOCUMENT, "sound")
+    wiring.ledger().create(NewDocument(HANDBOOK, "sound", "café guide (v2+).md", key))
+    wiring.objects().put(key, b"FLAT and sound")
+    item["eTag"] = client("s3").head_object(Bucket="documents", Key=key)["ETag"].strip('"')
+    for one in (killer, sound):
+        if by == "bucket":
+            assert handle("splitter", one) is None
+            continue
+        told = one["Records"][0]["s3"]["object"]
+        named = unquote_plus(told["key"])
+        work = Uploaded(key=named, sequencer=told["sequencer"], etag=told["eTag"])
+        wiring.queues().send_pages([work])
+        batch = take(settings().pages_queue_url, "splitter_pages")
+        assert handle("splitter", batch) == {"batchItemFailures": []}  # at the first receive
+        consume(settings().pages_queue_url, batch)
+    failed, indexed = (wiring.ledger().get("default", one) for one in (DOCUMENT, "sound"))
+    assert failed is not None
+    assert failed.status is Status.FAILED
+    assert failed.reason is not None
+    assert (failed.reason.code, failed.reason.stage) == ("corrupt", "split")
+    assert indexed is not None
+    assert indexed.progress.chunks_total == 1
+    assert waiting(settings().pages_queue_url) == []

@@ -19,7 +19,12 @@ from ragline.local import aws
 from tests.e2e.stack import EVENTS, NAME, Stack
 
 WORK = {"PagesQueue": "splitter", "ChunksQueue": "embedder", "IndexOpsQueue": "indexer"}
-READERS = WORK | {"PushDeliveries": "deliverer", "PushDeadDeliveries": "deliverer"}
+READERS = WORK | {
+    "PushDeliveries": "deliverer",
+    "PushDeadDeliveries": "deliverer",
+    "AnalysesQueue": "analyst",
+    "AnalysesDeadQueue": "analyst",
+}
 """The queue → the function that reads it; the other dead-letter queues are read by dead-letters."""
 
 BACK_OFF_SECONDS = 6

@@ -137,6 +137,9 @@ class Deployed:
         policy, gone = self.grants()[grant]
         role = self.roles[grant.function]
         kept = [one for one in atoms(role.policies[policy]) if one != gone]
+        if not kept:  # a policy without statements is none
+            self.iam.delete_role_policy(RoleName=role.name, PolicyName=policy)
+            return
         self._put(role, policy, {"Version": "2012-10-17", "Statement": kept})
 
     def restore(self, grant: Grant) -> None:

@@ -36,8 +36,24 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("bedrock:InvokeModel", "RerankerModelArn"): (
         "only with Reranker bedrock: Rerank asks it of its caller"
     ),
+    ("bedrock:InvokeModel", "foundation-model/VisionModel"): (
+        "of the deployer's choice, with VisionModel alone: tests/e2e/test_analyses.py"
+    ),
+    ("bedrock:InvokeModel", "inference-profile/VisionModel"): (
+        "the same by a profile: tests/unit/test_analyses_template.py"
+    ),
+    ("bedrock:InvokeModel", "arn::bedrock:*::foundation-model/*"): (
+        "the models behind that profile: tests/unit/test_analyses_template.py"
+    ),
+    ("secretsmanager:GetSecretValue", "VisionSecretArn"): (
+        "only with VisionSecretArn: tests/integration/test_analyst_handler.py"
+    ),
     ("kms:Decrypt", "KmsKeyArn"): "only with KmsKeyArn: S3 and SQS ask it of who reads",
     ("kms:GenerateDataKey", "KmsKeyArn"): "only with KmsKeyArn: S3 and SQS ask it of who writes",
+    ("kms:Encrypt", "KmsKeyArn"): "only with KmsKeyArn: Parameter Store asks it of who writes",
+    ("Maintenance ssm:DeleteParameters", "parameter/stack/passwords/*"): (
+        "a quarter of an hour later: tests/unit/test_passwords.py"
+    ),
     ("execute-api:ManageConnections", "PushSocketsApi/live/DELETE/@connections/*"): (
         "a connection that takes no message is cut: tests/unit/test_notify.py"
     ),

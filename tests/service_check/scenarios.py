@@ -17,9 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from tests.e2e.stack import texts
+from ragline.local import aws
+from tests.e2e.stack import NAME, texts
 from tests.e2e.test_formats import numbered_pdf
 from tests.e2e.test_redrive import sections
+from tests.samples import encrypted_pdf, zipped
+from tests.service_check.analysis_scenarios import ANALYSIS_SCENARIOS
 from tests.service_check.by_hand import ByHand
 from tests.service_check.push_scenarios import PUSH_SCENARIOS
 
@@ -71,6 +74,33 @@ def a_small_file_is_sent_in_one_request(hand: ByHand) -> None:
     hand.split(document_id)
     hand.drain()
     assert hand.stack.document(document_id)["status"] == "indexed"
+
+
+def a_password_opens_its_document_and_is_forgotten(hand: ByHand) -> None:
+    collection = fresh("locked")
+    document_id = hand.put(encrypted_pdf(), collection, name="a.pdf", password="user")
+    assert [name for name in passwords(hand) if document_id in name]
+    hand.split(document_id)
+    hand.drain()
+    assert hand.stack.document(document_id)["status"] == "indexed"
+    late = hand.put(encrypted_pdf(), collection, name="b.pdf", allow_duplicate=True)
+    hand.split(late)
+    assert hand.stack.document(late)["reason"]["code"] == "encrypted"
+    answer = hand.stack.api.post(f"/api/v2/documents/{late}/retry", json={"password": "user"})
+    assert answer.status_code == 202, answer.text
+    assert hand.feed("PagesQueue") == []
+    hand.drain()
+    assert hand.stack.document(late)["status"] == "indexed"
+    assert not [name for name in passwords(hand) if document_id in name or late in name]
+
+
+def passwords(hand: ByHand) -> list[str]:
+    """The names of those that are kept."""
+    url, options = hand.stack.endpoint_url, aws.config()
+    ssm = aws.session().client("ssm", endpoint_url=url, config=options)
+    pages = ssm.get_paginator("get_parameters_by_path")
+    found = pages.paginate(Path=f"/{NAME}/passwords", Recursive=True)
+    return [str(one["Name"]) for page in found for one in page["Parameters"]]
 
 
 def the_same_bytes_are_registered_again(hand: ByHand) -> None:
@@ -401,6 +431,49 @@ def a_failed_invocation_about_a_removal_deletes_the_document(hand: ByHand) -> No
     hand.drain()
 
 
+def an_archive_comes_and_goes_with_all_that_is_in_it(hand: ByHand) -> None:
+    collection = fresh("archive")
+    document_id, children = _archive(hand, collection)
+    hand.split(document_id)  # the same bytes again: what came out stays
+    hand.drain()
+    assert {one["generation"] for one in _children(hand, document_id)} == {1}
+    assert hand.stack.api.delete(f"/api/v2/documents/{document_id}").status_code == 204
+    assert {hand.stack.document(one)["status"] for one in children} == {"deleted"}
+    hand.drain()
+    assert hand.stack.keys(f"uploads/default/{collection}/") == []
+
+
+def a_failed_invocation_about_the_removal_of_an_archive_deletes_what_came_in_it(
+    hand: ByHand,
+) -> None:
+    document_id, children = _archive(hand, fresh("archive"))
+    key = hand.key_of(document_id)
+    hand.stack.s3.delete_object(Bucket=hand.stack.bucket, Key=key)
+    hand.send("DeadInvocations", _invocation(hand.event(key, "ObjectRemoved:Delete")))
+    assert hand.feed("DeadInvocations") == []
+    assert {hand.stack.document(one)["status"] for one in children} == {"deleted"}
+    hand.drain()
+
+
+def _archive(hand: ByHand, collection: str) -> tuple[str, list[str]]:
+    """An archive of two files that are documents and indexed; its id, and theirs."""
+    document_id = hand.put(zipped({"a.md": FERRY, "b.md": FERRY + b" Again."}), collection, "z.zip")
+    hand.split(document_id)
+    children = [str(one["document_id"]) for one in _children(hand, document_id)]
+    assert len(children) == 2
+    for child in children:
+        hand.split(child)
+    hand.drain()
+    assert {one["status"] for one in _children(hand, document_id)} == {"indexed"}
+    return document_id, children
+
+
+def _children(hand: ByHand, document_id: str) -> list[dict[str, Any]]:
+    found = hand.stack.api.get("/api/v2/documents", params={"parent": document_id})
+    assert found.status_code == 200, found.text
+    return list(found.json()["documents"])
+
+
 def _invocation(event: Any) -> str:
     """What Lambda sends where an asynchronous call failed for good."""
     context = {"condition": "RetriesExhausted", "approximateInvokeCount": 3}
@@ -481,6 +554,21 @@ def the_rows_of_a_model_that_is_given_up_are_removed(hand: ByHand) -> None:
     assert hand.stack.keys(f"vectors/default/{collection}/") == []
 
 
+def a_collection_is_cut_anew_and_deleted(hand: ByHand) -> None:
+    collection = fresh("cut")
+    document_id = hand.ingest(FERRY, collection)
+    path = f"/api/v2/collections/{collection}"
+    chosen = hand.stack.api.put(path, json={"chunking": {"strategy": "parent_child"}})
+    assert (chosen.status_code, chosen.json()["counts"]["behind"]) == (202, 1), chosen.text
+    hand.drain()
+    assert hand.stack.document(document_id)["live_generation"] == 2
+    (hit,) = hand.stack.query("ferry", collection)["hits"]
+    assert hit["section"]["text"] == FERRY.decode()
+    assert hand.stack.api.delete(path).status_code == 202
+    hand.drain()
+    assert hand.stack.document(document_id)["status"] == "deleted"
+
+
 def _named(scenario: Scenario, name: str, queue: str) -> Scenario:
     scenario.__name__ = f"{name}[{queue}]"
     return scenario
@@ -490,6 +578,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     a_document_is_found_listed_and_shown,
     the_owner_of_a_fresh_stack_is_known,
     a_small_file_is_sent_in_one_request,
+    a_password_opens_its_document_and_is_forgotten,
     the_same_bytes_are_registered_again,
     a_file_is_dropped_into_the_bucket,
     an_edited_document_keeps_the_vectors_of_what_stayed,
@@ -522,6 +611,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     a_failed_invocation_fails_its_document,
     a_failed_invocation_about_an_object_that_is_gone_is_no_error,
     a_failed_invocation_about_a_removal_deletes_the_document,
+    an_archive_comes_and_goes_with_all_that_is_in_it,
+    a_failed_invocation_about_the_removal_of_an_archive_deletes_what_came_in_it,
     maintenance_sets_going_what_a_lost_message_left_behind,
     maintenance_gives_up_what_stands_still_for_good,
     maintenance_finds_the_upload_whose_event_was_lost,
@@ -529,5 +620,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     maintenance_clears_what_a_deletion_left,
     maintenance_orders_an_untidy_index_folded,
     the_rows_of_a_model_that_is_given_up_are_removed,
+    a_collection_is_cut_anew_and_deleted,
     *PUSH_SCENARIOS,
+    *ANALYSIS_SCENARIOS,
 )

@@ -14,13 +14,14 @@ from ragline.adapters.local_files import LocalFiles
 from ragline.adapters.memory.index import MemoryIndex, MemoryIndexes
 from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.adapters.memory.objects import MemoryObjects
+from ragline.adapters.memory.passwords import MemoryPasswords
 from ragline.adapters.memory.queues import MemoryQueues
 from ragline.domain.documents import Document, Partition
 from ragline.domain.ledger import NewDocument
-from ragline.domain.messages import CollectionWalk, IndexOp, PageRange, PageWork, PartReady
+from ragline.domain.messages import IndexOp, PageRange, PageWork, PartReady
 from ragline.embedding.hashing import HashEmbedder
 from ragline.parsing.here import ReaderHere
-from ragline.ports import Embedder
+from ragline.ports import Embedder, Ocr
 from ragline.usecases import dead_letters
 from ragline.usecases.cut import Limits
 from ragline.usecases.doctor import Finding, Report, examine
@@ -28,15 +29,16 @@ from ragline.usecases.documents import delete
 from ragline.usecases.embed import embed_parts
 from ragline.usecases.fusion import Hit
 from ragline.usecases.index import apply_ops
+from ragline.usecases.page_work import work_on
 from ragline.usecases.reconcile import Verdict, reconcile
 from ragline.usecases.redrive import RedrivePage, Selection, redrive
 from ragline.usecases.remove import remove_upload
 from ragline.usecases.repair import repair
 from ragline.usecases.retry import Retried, retry
 from ragline.usecases.search import SearchRequest, search
-from ragline.usecases.split import split_range, split_upload
+from ragline.usecases.split import split_upload
+from ragline.usecases.split_ranges import split_range
 from ragline.usecases.splitting import Outcome, Splitting
-from ragline.usecases.walk import walk_on
 
 HANDBOOK = Partition("default", "handbook")
 LIMITS = Limits(
@@ -81,6 +83,8 @@ class Pipeline:
     embedder: Embedder = field(default_factory=HashEmbedder)
     limits: Limits = LIMITS
     clock: Clock = field(default_factory=Clock)
+    passwords: MemoryPasswords = field(default_factory=MemoryPasswords)
+    ocr: Ocr | None = None
 
     @property
     def index(self) -> MemoryIndex:
@@ -97,6 +101,8 @@ class Pipeline:
             reader=ReaderHere(),
             tokenizer=WordTokenizer(),
             limits=self.limits,
+            passwords=self.passwords,
+            ocr=self.ocr,
         )
 
     @classmethod
@@ -127,11 +133,7 @@ class Pipeline:
 
     def split_work(self, message: PageWork) -> Outcome:
         """One message of the Pages queue."""
-        if isinstance(message, CollectionWalk):
-            return walk_on(message, self.splitting)
-        if isinstance(message, PageRange):
-            return self.split_range(message)
-        return self.split(message.key, message.sequencer, message.etag)
+        return work_on(message, self.splitting)
 
     def embed(self, messages: Sequence[PartReady]) -> set[int]:
         """The positions that must be delivered again."""
@@ -245,7 +247,13 @@ class Pipeline:
 
     def removed(self, key: str, sequencer: str) -> Document | None:
         """The bucket's ObjectRemoved event."""
-        return remove_upload(key, sequencer, ledger=self.ledger, queues=self.queues)
+        return remove_upload(
+            key,
+            sequencer,
+            ledger=self.ledger,
+            objects=self.objects,
+            queues=self.queues,
+        )
 
     def letter(self, source: str, body: str, message_id: str = "m1") -> str | None:
         """A dead letter of that queue."""

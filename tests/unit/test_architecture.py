@@ -19,10 +19,12 @@ LAYERS = {
     "parsing": {"parsing", "ports", "domain"},
     "spans": {"spans", "ports"},
     "chunking": {"chunking", "spans", "domain", "ports"},
+    "reading": {"reading", "parsing", "ocr", "ports", "domain"},
     "usecases": {"usecases", "parsing", "chunking", "ports", "domain"},
     "adapters": {"adapters", "ports", "domain"},
     "embedding": {"embedding", "domain", "ports"},
     "reranking": {"reranking", "embedding", "adapters", "domain", "ports"},
+    "vision": {"vision", "adapters", "domain", "ports"},
     "settings": {"settings", "domain"},
 }
 

@@ -414,7 +414,8 @@ def test_sentences_cross_paragraphs_and_windows_cross_headings() -> None:
 
 
 def test_a_repeated_sentence_is_cited_with_its_own_page() -> None:
-    blocks = [paragraph("Short one here.", 1), paragraph("word " * 13 + "end.", 2)]
+    long = "word " * 9 + "end."
+    blocks = [paragraph(f"{long} Short one here.", 1), paragraph(long, 2)]
     chunks = cut(blocks, strategy=Strategy.SENTENCE, max_tokens=18, overlap_tokens=4)
     assert [(one.page, one.page_end) for one in chunks] == [(1, 1), (1, 2)]
     assert chunks[1].text.startswith("Short one here.")

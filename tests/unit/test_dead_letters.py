@@ -13,6 +13,7 @@ from ragline.domain.errors import MalformedMessage, OutOfTime, ServiceUnavailabl
 from ragline.domain.keys import upload_key
 from ragline.domain.ledger import Failure, NewDocument
 from ragline.domain.messages import MAX_RECEIVES, Delete, PageRange, PartReady, Uploaded, Upsert
+from ragline.domain.pages import PageCounts
 from ragline.usecases import dead_letters
 from ragline.usecases.causes import note_cause
 from tests.samples import SAMPLES
@@ -230,16 +231,36 @@ def test_the_letter_of_a_replaced_generation_concerns_nobody() -> None:
     assert pipeline.document() == before
 
 
-def test_a_page_range_that_every_splitter_gave_up_on_fails_its_document_and_says_which() -> None:
+def test_a_page_range_that_every_splitter_gave_up_on_is_lost_alone_and_the_status_says_which() -> (
+    None
+):
     pipeline = Pipeline()
     first, second = in_ranges(pipeline)
     pipeline.split_range(first)
     assert pipeline.letter("pages", second.model_dump_json()) == "doc"
+    assert pipeline.document().status is Status.PROCESSING
+    pipeline.run()
+    document = pipeline.document()
+    assert document.status is Status.PARTIAL
+    assert document.reason is not None
+    assert (document.reason.stage, document.reason.page) == ("split", 2)
+    assert "pages 2 to 2" in document.reason.message
+    assert document.progress.page_counts == PageCounts(text=1, failed=1)
+    assert pipeline.examine().healthy
+
+
+def test_a_document_all_of_whose_page_ranges_were_given_up_has_failed_as_the_first_did() -> None:
+    pipeline = Pipeline()
+    for number, message in enumerate(reversed(in_ranges(pipeline))):
+        pipeline.letter("pages", message.model_dump_json(), f"m{number}")
     document = pipeline.document()
     assert document.status is Status.FAILED
     assert document.reason is not None
-    assert document.reason.stage == "split"
-    assert "pages 2 to 2" in document.reason.message
+    assert document.reason.page == 1
+    assert pipeline.retry().split_again
+    pipeline.run()
+    assert (pipeline.document().status, pipeline.document().generation) == (Status.INDEXED, 1)
+    assert pipeline.examine().healthy
 
 
 def test_the_cause_of_one_page_range_is_not_that_of_another() -> None:
@@ -248,6 +269,8 @@ def test_the_cause_of_one_page_range_is_not_that_of_another() -> None:
     note_cause(
         first, "m1", OutOfTime("pages 1 to 1 took too long."), "split", ledger=pipeline.ledger
     )
+    pipeline.split_range(first)
+    pipeline.run()
     pipeline.letter("pages", second.model_dump_json(), "m2")
     assert code(pipeline) == "retries_exhausted"
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from ragline.domain.documents import Document, Partition, Progress, Reason, Status
+from ragline.domain.documents import Document, Origin, Partition, Progress, Reason, Status
 from ragline.domain.keys import parse_stored_key, upload_key
 from ragline.domain.ledger import ChunkState, NewDocument
 from ragline.domain.tenants import Holdings
@@ -473,6 +473,14 @@ def duplicate_rows() -> Pipeline:
     return pipeline
 
 
+def orphan_child() -> Pipeline:
+    """As a restored backup may have it: its parent is not there."""
+    pipeline = well()
+    origin = Origin("elsewhere", "papers.zip", "doc.md", 1, 0, 0)
+    rewrite(pipeline, lambda document: replace(document, origin=origin))
+    return pipeline
+
+
 def miscounted_tenant() -> Pipeline:
     pipeline = well()
     pipeline.ledger._drift["default"] = Holdings(1, 2, 3)
@@ -508,6 +516,7 @@ FAULTS: list[tuple[Callable[[], Pipeline], Kind]] = [
     (rows_of_failed_chunks, Kind.EXTRA_ROWS),
     (row_of_a_chunk_that_never_was, Kind.EXTRA_ROWS),
     (duplicate_rows, Kind.DUPLICATE_ROWS),
+    (orphan_child, Kind.ORPHAN_CHILD),
 ]
 
 

@@ -15,6 +15,7 @@ from ragline.domain.documents import Partition
 from ragline.domain.errors import MalformedMessage, NewerMessage
 from ragline.domain.messages import (
     SCHEMA_VERSION,
+    CollectionWalk,
     Delete,
     PageRange,
     PartReady,
@@ -57,8 +58,17 @@ def test_pages_work_is_read_as_the_kind_that_it_is() -> None:
         **ABOUT, number=0, first_page=1, last_page=9, upload_key="uploads/a", etag="e"
     )
     upload = Uploaded(key="uploads/acme/papers/a.pdf", sequencer="0A", etag="e")
-    for work in (pages, upload, Uploaded(key="a", sequencer="")):
+    walk = CollectionWalk(tenant="acme", collection="papers", walk_id="w1")
+    for work in (pages, upload, Uploaded(key="a", sequencer=""), walk):
         assert read_page_work(work.model_dump_json()) == work
+
+
+def test_what_only_this_version_knows_is_told_from_what_the_last_one_knew() -> None:
+    """So a splitter of the version before leaves a walk alone until it is deployed."""
+    walk = CollectionWalk(tenant="acme", collection="papers", walk_id="w1")
+    assert walk.schema_version == SCHEMA_VERSION > Uploaded(key="a", sequencer="").schema_version
+    with pytest.raises(MalformedMessage, match="collection"):
+        read_page_work(walk.model_copy(update={"collection": "No Name"}).model_dump_json())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,11 +20,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from ragline.adapters.memory.ledger import MemoryLedger
+from ragline.domain.chunking import Choice, Strategy
 from ragline.domain.chunks import Filter
+from ragline.domain.collections import WalkKind
 from ragline.domain.documents import Status, dropped_id
 from ragline.domain.errors import Conflict, NotFound, TransientError
 from ragline.domain.keys import upload_key
 from ragline.domain.messages import (
+    CollectionWalk,
     Delete,
     IndexOp,
     PageRange,
@@ -35,19 +38,24 @@ from ragline.domain.messages import (
     new_nonce,
 )
 from ragline.embedding.hashing import HashEmbedder
-from ragline.usecases import dead_letters, documents, upload
+from ragline.usecases import collections, dead_letters, documents, upload
 from ragline.usecases.delivery import ByQueue
 from ragline.usecases.migrate import Means, migrate, plan
 from ragline.usecases.reconcile import reconcile
 from ragline.usecases.remove import remove_upload
 from ragline.usecases.retry import retry
 from tests.unit.pipeline import HANDBOOK, Pipeline
+from tests.unit.pipeline import LIMITS as PIPELINE_LIMITS
 
 TENANT = HANDBOOK.tenant
 LIMITS = upload.Limits(file_bytes=1_000_000, upload_expires=3_600)
 REGISTERED = [f"doc-{n}" for n in range(3)]
 KEYS = {one: upload_key(HANDBOOK, one, "a.md") for one in REGISTERED}
 KEYS |= {dropped_id(key): key for key in (f"uploads/{HANDBOOK}/drop-{n}.md" for n in range(2))}
+
+
+IN_RANGES = replace(PIPELINE_LIMITS, bytes_per_range=300)
+"""Of what lives here, the longest documents are split in five ranges, the shortest whole."""
 
 
 class Killed(BaseException):
@@ -103,6 +111,10 @@ class Fate:
         return mortal
 
 
+CHOICES = (None, Choice(Strategy.SENTENCE, 32, 0), Choice(Strategy.PARENT_CHILD, 24, 0))
+"""How the collection is cut; each way ends passages where paragraphs end."""
+
+
 @dataclass(frozen=True)
 class Event:
     """What the bucket tells the splitter."""
@@ -119,9 +131,10 @@ class Life(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.clock = Clock()
-        self.pipeline = Pipeline(ledger=MemoryLedger(self.clock))
+        self.pipeline = Pipeline(ledger=MemoryLedger(self.clock), limits=IN_RANGES)
         self.events: list[Event] = []
         self.sequence = 0
+        self.choice: Choice | None = None
         self._watch_deletes()
 
     # What users do ------------------------------------------------------------------------------
@@ -168,6 +181,21 @@ class Life(RuleBasedStateMachine):
         for _ in migrate(plan(ledger=self.pipeline.ledger, target=target).tasks, means):
             pass
 
+    @rule(choice=st.sampled_from(CHOICES))
+    def configure(self, choice: Choice | None) -> None:
+        ports, default = self._ports(None), IN_RANGES.chunking
+        with suppress(Conflict):
+            collections.configure(
+                HANDBOOK, choice, default, ledger=ports["ledger"], queues=ports["queues"]
+            )
+            self.choice = choice
+
+    @rule()
+    def delete_all(self) -> None:
+        with suppress(NotFound):
+            collections.delete(HANDBOOK, ledger=self.pipeline.ledger, queues=self.pipeline.queues)
+            self.choice = None
+
     # What the cloud does ------------------------------------------------------------------------
 
     @rule(which=st.integers(0, 10_000), again=st.booleans())
@@ -210,6 +238,7 @@ class Life(RuleBasedStateMachine):
         for one in KEYS:
             self.retry(one, force=True)
         self._rest()
+        self._finish_walks()
         report = self.pipeline.examine(self.clock.moment)
         assert report.healthy, [*report.findings]
         for one, key in KEYS.items():
@@ -221,6 +250,20 @@ class Life(RuleBasedStateMachine):
         assert report.healthy, [*report.findings]
         for one, key in KEYS.items():
             self._check(one, key)
+
+    def _finish_walks(self) -> None:
+        """One whose message is a dead letter stands still until it is asked for again."""
+        if self.pipeline.ledger.collection(HANDBOOK).under_way is WalkKind.DELETE:
+            self.delete_all()
+            self._rest()
+        self.configure(self.choice)
+        self._rest()
+        settings = self.pipeline.ledger.collection(HANDBOOK)
+        assert settings.under_way is None
+        wanted = f"/{settings.chunking or IN_RANGES.chunking}"
+        for document in self.pipeline.ledger.list(HANDBOOK).documents:
+            if document.status is Status.INDEXED:
+                assert document.fingerprint.endswith(wanted), document
 
     def _check(self, one: str, key: str) -> None:
         document = self.pipeline.ledger.get(TENANT, one)
@@ -328,15 +371,16 @@ class Life(RuleBasedStateMachine):
             objects=ports["objects"],
             queues=ports["queues"],
             indexes=MortalIndexes(real.indexes, fate) if fate else real.indexes,  # type: ignore[arg-type]
+            limits=IN_RANGES,
         )
         match message:
             case Event(key, sequencer, removed=True):
-                remove_upload(key, sequencer, ledger=ports["ledger"], queues=ports["queues"])
+                remove_upload(key, sequencer, **ports)
             case Event(key, sequencer):
                 mortal.split(key, sequencer)
             case PartReady():
                 return not mortal.embed([message])
-            case PageRange() | Uploaded():
+            case PageRange() | Uploaded() | CollectionWalk():
                 mortal.split_work(message)
             case _:
                 return bool(mortal.apply([message]))

@@ -15,7 +15,6 @@ from ragline.domain.errors import EmbeddingFailed, MalformedMessage, ServiceUnav
 from ragline.domain.messages import PageRange
 from ragline.embedding.hashing import HashEmbedder
 from ragline.usecases.documents import delete
-from ragline.usecases.remove import remove_upload
 from ragline.usecases.splitting import Outcome
 from tests.samples import SAMPLES
 from tests.unit.pipeline import HANDBOOK, LIMITS, Pipeline
@@ -150,7 +149,7 @@ def test_removing_the_object_deletes_the_document_even_while_it_is_worked_on() -
     parts = pipeline.waiting_parts()
     pipeline.embed(parts[:1])
     late_ops = pipeline.waiting_ops()
-    assert remove_upload(KEY, "2", ledger=pipeline.ledger, queues=pipeline.queues)
+    assert pipeline.removed(KEY, "2")
     pipeline.run()
     pipeline.apply(late_ops)
     pipeline.embed(parts)
@@ -164,7 +163,7 @@ def test_the_removal_of_an_upload_that_was_replaced_under_another_name_is_ignore
     pipeline = Pipeline()
     pipeline.drop("kept")
     other = f"uploads/{HANDBOOK}/doc/old.md"
-    assert remove_upload(other, "9", ledger=pipeline.ledger, queues=pipeline.queues) is None
+    assert pipeline.removed(other, "9") is None
     assert pipeline.document().status is Status.PROCESSING
 
 
@@ -318,7 +317,7 @@ def test_files_of_one_folder_that_were_dropped_are_documents_of_their_own() -> N
     assert {document.filename for document in found} == {"a.md", "b.md"}
     assert len(pipeline.search("what says")) == 2
     removed = f"uploads/{HANDBOOK}/2024/a.md"
-    assert remove_upload(removed, "3", ledger=pipeline.ledger, queues=pipeline.queues)
+    assert pipeline.removed(removed, "3")
     (left,) = pipeline.search("what says")
     assert left.passage.filename == "b.md"
 

@@ -516,14 +516,14 @@ def test_one_document_that_cannot_be_repaired_does_not_keep_the_others_from_it()
     stuck(pipeline, "one", "Some words.")
     pipeline.clock.move(seconds=1)
     stuck(pipeline, "two", "Other words.")
-    work = pipeline.ledger.work
+    ranges = pipeline.ledger.ranges
 
     def failing(document: Any) -> Any:
         if document.document_id == "one":
             raise ServiceUnavailable("its records cannot be read.")
-        return work(document)
+        return ranges(document)
 
-    pipeline.ledger.work = failing  # type: ignore[method-assign]
+    pipeline.ledger.ranges = failing  # type: ignore[method-assign]
     try:
         later(pipeline)
     except ServiceUnavailable:

@@ -35,6 +35,8 @@ SPECIAL = {
     "csv": (),
     "txt": (),
 }
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     wanted = _arguments(arguments)
     with tempfile.TemporaryDirectory() as folder:
@@ -42,9 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for format in wanted.formats:
             of_it = [case for case in cases if case.format == format]
             results = list(_measured(format, of_it, wanted))
-            print(markdown(format, of_it, results))
+            sys.stdout.write(markdown(format, of_it, results) + "\n")
             if wanted.each:
-                print(each(of_it, results))
+                sys.stdout.write(each(of_it, results) + "\n")
     return 0
 
 
@@ -67,7 +69,7 @@ def _measured(format: str, cases: list[Case], wanted: argparse.Namespace) -> Ite
                 found = list(answers(parser, files, wanted.limit))
                 yield Result(parser, found, *about(parser, interpreter(parser)))
             except Skipped as reason:
-                print(f"{format}: {reason}", file=sys.stderr)
+                sys.stderr.write(f"{format}: {reason}\n")
 
 
 if __name__ == "__main__":

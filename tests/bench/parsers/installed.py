@@ -12,7 +12,10 @@ PACKAGES = {
     "mailparser": ["mail-parser"],
     "ebooklib": ["ebooklib", "lxml"],
     "markdown-it": ["markdown-it-py"],
-    "markitdown": ["markitdown", "mammoth", "pdfminer.six", "pdfplumber", "python-pptx", "openpyxl", "pandas"],
+    "markitdown": [
+        *("markitdown", "mammoth", "pdfminer.six", "pdfplumber"),
+        *("python-pptx", "openpyxl", "pandas"),
+    ],
 }
 _ASK = """
 import importlib.metadata as metadata, json, re, sys

@@ -1,9 +1,11 @@
 """One process that reads files with one parser: ``readers.py PARSER``, paths on standard input.
 
-Writes a JSON object a line: ``ready`` once the parser is loaded, then one per file. It is run by the
-parser's own interpreter, so it imports nothing of this repository but, for ``ours``, the package.
+Writes a JSON object a line: ``ready`` once the parser is loaded, then one per file. It is run by
+the parser's own interpreter, so it imports nothing of this repository but, for ``ours``, the
+package.
 """
 
+# mypy: disable-error-code="import-not-found,import-untyped,no-any-return,attr-defined"
 from __future__ import annotations
 
 import json
@@ -22,7 +24,7 @@ def ours() -> Read:
     from ragline.parsing import Source, extract, survey
 
     def read(path: str) -> str:
-        source = Source(Path(path), os.path.basename(path))
+        source = Source(Path(path), Path(path).name)
         survey(source)
         return "\n\n".join(block.text for block in extract(source).blocks)
 
@@ -104,7 +106,7 @@ def mammoth() -> Read:
     import mammoth
 
     def read(path: str) -> str:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             return str(mammoth.convert_to_markdown(file).value)
 
     return read

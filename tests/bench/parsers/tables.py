@@ -25,7 +25,9 @@ class Result:
 def markdown(format: str, cases: Sequence[Case], results: Sequence[Result]) -> str:
     """Scores are means over files, ``F1 / order``; a file that was not read scores 0."""
     kinds = list(dict.fromkeys(case.kind for case in cases if case.reference is not None))
-    counts = [sum(case.kind == kind and case.reference is not None for case in cases) for kind in kinds]
+    counts = [
+        sum(case.kind == kind and case.reference is not None for case in cases) for kind in kinds
+    ]
     per = "pages/s" if any(case.pages for case in cases) else "files/s"
     heads = [f"{kind} ({count})" for kind, count in zip(kinds, counts, strict=True)]
     columns = [format, *heads, "unread", per, "MB", "installed MB", "licence"]

@@ -75,6 +75,7 @@ ABOUT: dict[str, Build] = {
     "list_documents": lambda i, c: [
         Asked("list_documents", parts={"params": {"collection": "handbook"}}),
         Asked("list_documents", parts={"params": {"collection": "handbook", "cursor": c}}),
+        Asked("list_documents", parts={"params": {"parent": i}}),
     ],
     "register": lambda i, c: [
         body("register", filename="a.md", size=9, collection="handbook", document_id=i),

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ragline.adapters.memory.analyses import MemoryAnalyses, MemoryOrders
 from ragline.adapters.memory.index import MemoryIndex, MemoryIndexes
 from ragline.adapters.memory.keys import MemoryKeys
 from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.adapters.memory.objects import MemoryObjects
+from ragline.adapters.memory.passwords import MemoryPasswords
 from ragline.adapters.memory.push import (
     MemoryBus,
     MemoryReceivers,
@@ -50,8 +52,13 @@ class World:
     the_receivers: MemoryReceivers = field(default_factory=MemoryReceivers)
     the_deliveries: MemoryBus = field(default_factory=MemoryBus)
     the_tickets: MemoryTickets = field(default_factory=MemoryTickets)
+    the_passwords: MemoryPasswords = field(default_factory=MemoryPasswords)
+    the_orders: MemoryOrders = field(default_factory=MemoryOrders)
     asked: list[str] = field(default_factory=list)
     broken: dict[str, Exception] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.the_analyses = MemoryAnalyses(self.the_ledger)
 
     def settings(self) -> Settings:
         self._ask("settings")
@@ -108,6 +115,18 @@ class World:
     def tickets(self) -> MemoryTickets:
         self._ask("tickets")
         return self.the_tickets
+
+    def passwords(self) -> MemoryPasswords:
+        self._ask("passwords")
+        return self.the_passwords
+
+    def analyses(self) -> MemoryAnalyses:
+        self._ask("analyses")
+        return self.the_analyses
+
+    def analysis_orders(self) -> MemoryOrders:
+        self._ask("analysis_orders")
+        return self.the_orders
 
     def keys(self) -> MemoryKeys:
         self._ask("keys")

@@ -26,6 +26,7 @@ class FakeApi:
 
     path: tuple[str, ...] = ("splitting", "processing", "indexed")
     reason: dict[str, Any] | None = None
+    advice: str = ""
     documents: dict[str, dict[str, Any]] = field(default_factory=dict)
     bytes: dict[str, bytes] = field(default_factory=dict)
     requests: list[httpx.Request] = field(default_factory=list)
@@ -56,6 +57,10 @@ class FakeApi:
             case "GET", ["documents", document_id, "failures"]:
                 known = self.failures.get(document_id, {"failures": []})
                 return httpx.Response(200, json={"document_id": document_id, **known})
+            case "POST", ["documents", document_id, "retry"]:
+                self.bodies.append(json.loads(request.content))
+                known = {"document_id": document_id, "status": "splitting", "chunks": 0}
+                return httpx.Response(202, json={**known, "split_again": True})
             case "POST", ["redrive"]:
                 return self._redrive(json.loads(request.content))
             case "DELETE", ["documents", document_id]:
@@ -88,7 +93,7 @@ class FakeApi:
             "progress": {"percent": "100%", "chunks_total": 3, "indexed": 3, "pages_total": 2},
             "generation": 1,
             "reason": None,
-            "advice": "",
+            "advice": self.advice,
             "created_at": "2026-01-01T00:00:00+00:00",
             "updated_at": "2026-01-01T00:00:01.500000+00:00",
             **fields,
@@ -338,9 +343,11 @@ def outside(
     )
 
 
-def run(world: Outside, *args: str) -> Result:
-    """One command line; nothing that it prints may hold a secret or a traceback."""
-    result = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, list(args), obj=world)
+def run(world: Outside, *args: str, typed: str | None = None) -> Result:
+    """One command line, and what is on its stdin; nothing that it prints may hold a secret or a
+    traceback."""
+    runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"})
+    result = runner.invoke(app, list(args), obj=world, input=typed)
     for secret in (KEY, SIGNATURE, "Traceback"):
         assert secret not in result.output
     return result

@@ -52,6 +52,22 @@ def test_up_prepares_the_model_starts_the_cloud_and_deploys(project: Path) -> No
     }
 
 
+def test_up_hands_on_the_templates_parameters_and_refuses_others(project: Path) -> None:
+    (project / "template.yaml").write_text(
+        "{Parameters: {VisionModel: {Type: String}}, Resources: {}}"
+    )
+    local = FakeLocal()
+    there = world(project, local)
+    result = run(there, "up", "--parameter", "VisionModel=looker=2")
+    assert result.exit_code == 0, result.output
+    assert "'VisionModel': 'looker=2'" in str(local.calls)
+    local.calls.clear()
+    unknown = run(there, "up", "--parameter", "VisoinModel=looker")
+    assert unknown.exit_code == 3 and "VisionModel" in unknown.stderr
+    assert run(there, "up", "--parameter", "VisionModel").exit_code == 2
+    assert local.calls == []
+
+
 def test_up_deploys_the_model_in_a_folder(project: Path) -> None:
     local, folder = FakeLocal(), project / "another"
     folder.mkdir()

@@ -20,6 +20,8 @@ from ragline.local import authority
         ("sqs:SendMessage", "sqs:SendMessage"),
         ("dynamodb:GetItem", "dynamodb:GetItem"),
         ("batch:SubmitBatch", "batch:SubmitBatch"),
+        ("bedrock:Converse", "bedrock:InvokeModel"),
+        ("bedrock:InvokeModel", "bedrock:InvokeModel"),
         (None, None),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragline.parsing.decoding import decode, is_text
+from ragline.parsing.decoding import decode, encoding_of, is_text
 
 JAPANESE = "名前,年齢,住所\n佐藤太郎,30,東京\n三木英子,25,大阪\n髙橋淳,35,名古屋\n"
 FRENCH = "L'été dernier, le café était très agréable ; les élèves ont été reçus à Nîmes.\n"
@@ -24,6 +24,36 @@ def test_shift_jis_is_recognised_without_being_declared() -> None:
 def test_russian_in_its_code_page_is_not_read_as_western() -> None:
     text = "Барометр следует читать каждое утро на уровне глаз. " * 4
     assert decode(text.encode("cp1251")) == text
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        JAPANESE,
+        "今天天气很好。\n我们去海边看日落。\n" * 5,
+        "오늘은 날씨가 좋다.\n바다로 간다.\n" * 5,
+        "Барометр читают утром.\n" * 5,
+        "يقرأ البارومتر كل صباح.\n" * 5,
+        "המד נקרא בכל בוקר.\n" * 5,
+        FRENCH,
+    ],
+)
+def test_wide_text_without_a_mark_is_recognised_in_any_script(text: str, encoding: str) -> None:
+    assert is_text(text.encode(encoding))
+    assert decode(text.encode(encoding)) == text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32-be", "cp1252"])
+def test_the_encoding_of_a_head_reads_the_whole(encoding: str) -> None:
+    data = (FRENCH * 2000).encode(encoding)
+    text = data.decode(encoding_of(data[:65_537]), "strict")
+    assert text.removeprefix("\ufeff") == FRENCH * 2000
+
+
+def test_a_stray_zero_byte_does_not_make_plain_text_wide() -> None:
+    text = "The mercury column must be read daily.\n" * 9
+    assert decode((text + "\0" + text).encode()) == text + "\0" + text
 
 
 def test_a_declared_encoding_is_used_only_if_the_bytes_fit_it() -> None:

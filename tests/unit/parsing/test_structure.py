@@ -11,7 +11,6 @@ from ragline.domain.chunks import Block
 from ragline.parsing import Format, Source, extract
 from ragline.parsing import markdown as markdown_parser
 from ragline.parsing.archives import office_package
-from ragline.parsing.pdf_layout import Entry, Line, Outline, blocks_of
 from tests import samples
 
 
@@ -22,49 +21,6 @@ def blocks(data: bytes | str, format: Format, filename: str = "a") -> list[Block
 
 def shown(found: list[Block]) -> list[tuple[str, str]]:
     return [(block.kind, block.text) for block in found]
-
-
-def lines(*rows: tuple[str, float, float]) -> list[Line]:
-    """Lines of ``(text, size, bottom)``, all equally wide."""
-    return [Line(text, size, 50, bottom + size, 500, bottom) for text, size, bottom in rows]
-
-
-def only_page(page: list[Line], outline: Outline | None = None) -> list[Block]:
-    return next(iter(blocks_of([(1, page)], outline or Outline((), ()))))
-
-
-def test_pdf_lines_close_together_are_a_paragraph_and_a_gap_begins_another() -> None:
-    page = lines(("One goes", 10, 700), ("on here.", 10, 688), ("Two.", 10, 650))
-    assert shown(only_page(page)) == [("paragraph", "One goes on here."), ("paragraph", "Two.")]
-
-
-def test_pdf_words_cut_at_a_line_end_are_joined() -> None:
-    for hyphen in ("-", "\x02", "\u2010"):
-        page = lines((f"The baro{hyphen}", 10, 700), ("meter fell.", 10, 688))
-        assert only_page(page)[0].text == "The barometer fell."
-
-
-def test_pdf_lines_in_larger_type_are_headings_by_size() -> None:
-    body = [(f"Body line {row} of the text", 10.0, 600.0 - 12 * row) for row in range(5)]
-    page = lines(("Big Title", 20, 700), ("Smaller title", 14, 660), *body)
-    found = only_page(page)
-    assert [(b.text, b.level) for b in found if b.kind == "heading"] == [
-        ("Big Title", 1),
-        ("Smaller title", 2),
-    ]
-
-
-def test_pdf_bookmarks_decide_where_they_exist_and_their_path_reaches_into_a_range() -> None:
-    entries = [Entry("Part", 1, 1), Entry("Chapter", 2, 2), Entry("Care", 3, 5), Entry("End", 1, 9)]
-    outline = Outline.of(entries, range(5, 7))
-    page = lines(("1.1 Care", 10, 700), ("Read it daily.", 10, 650))
-    found = next(iter(blocks_of([(5, page)], outline)))
-    assert [(b.kind, b.text, b.level) for b in found] == [
-        ("heading", "Part", 1),
-        ("heading", "Chapter", 2),
-        ("heading", "1.1 Care", 3),
-        ("paragraph", "Read it daily.", 0),
-    ]
 
 
 def test_docx_lists_and_tables_keep_their_place() -> None:

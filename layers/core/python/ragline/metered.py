@@ -14,7 +14,7 @@ from ragline.domain.times import utc_now
 from ragline.domain.usage import month_of
 from ragline.meter import meter
 
-FUNCTIONS = ("api", "splitter", "embedder", "indexer", "dead-letters", "maintenance")
+FUNCTIONS = ("api", "splitter", "embedder", "indexer", "dead-letters", "maintenance", "analyst")
 """Those that are measured: what their names end with, behind the stack's. Others do little, and
 have no right to write into a tenant's part of the ledger."""
 

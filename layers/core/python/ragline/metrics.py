@@ -50,6 +50,7 @@ QUERY_STAGES: Mapping[str, Metric] = {
         "ledger": "asking the ledger which candidates are live",
         "passages": "fetching the text of the hits that are shown",
         "rerank": "putting the first hits in order by the reranker",
+        "sections": "reading the sections around the hits, where a collection returns them",
     }.items()
 }
 """Stage of a query, as ``timings_ms`` names it → its metric."""
@@ -94,9 +95,12 @@ DEAD_LETTERS = Metric("DeadLetters", "Count", "messages that were given up, and 
 WAITED: Mapping[str, Metric] = {
     "pages": Metric("WaitPages", "Milliseconds", "a message's wait in the Pages queue, so far"),
     "chunks": Metric("WaitChunks", "Milliseconds", "a message's wait in the Chunks queue, so far"),
+    "analyses": Metric("WaitAnalyses", "Milliseconds", "an analysis' wait in its queue, so far"),
     "index_ops": Metric("WaitIndexOps", "Milliseconds", "the indexer's lag: sent until taken"),
 }
 """Source of a batch → how long its oldest message had waited, one value a batch."""
+
+PAGES_ANALYSED = Metric("PagesAnalysed", "Count", "pages that the vision model was asked about")
 
 # ── Telling others ────────────────────────────────────────────────────────────────────────────────
 DELIVERIES: Mapping[str, Metric] = {
@@ -143,6 +147,7 @@ CATALOGUE: tuple[Metric, ...] = (
     TIME_AWAITING, TIME_SPLITTING, TIME_PROCESSING, TIME_TO_SEARCHABLE,
     OBJECTS, PAGE_WORK, CHUNKS_RECEIVED, CHUNKS_REUSED, EMBED_BATCH, EMBED_TOKENS, ENCODE_TIME,
     INDEX_OPS, MESSAGES_PAUSED, MESSAGES_RETURNED, DEAD_LETTERS, *WAITED.values(),
+    PAGES_ANALYSED,
     *DELIVERIES.values(), CHANGES_REFUSED, BUSY, COLD_START,
     *VERDICTS.values(), *BACKLOG.values(), ROWS_COMPARED, ROWS_MISSING, ROWS_SURPLUS,
 )  # fmt: skip

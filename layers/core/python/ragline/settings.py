@@ -34,12 +34,22 @@ class Settings(BaseSettings):
     reranker_model_arn: str = ""
     """Bedrock's; it is called in the region that it names."""
 
-    max_file_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
+    max_file_bytes: int = Field(default=1_280 * 1024 * 1024, ge=1)
     max_pages: int = Field(default=5_000, ge=1)
-    max_chunks: int = Field(default=100_000, ge=1)
+    max_chunks: int = Field(default=2_000_000, ge=1)
     pages_per_range: int = Field(default=100, ge=1)
+    scans_per_range: int = Field(default=20, ge=1)
+    """Of a document whose pages are pictures: recognising one takes seconds."""
+    bytes_per_range: int = Field(default=8 * 1024 * 1024, ge=64 * 1024)
+    """Of text, CSV and the like, which have no pages."""
     chunk_tokens: int = Field(default=254, ge=16, le=254)
     chunk_overlap_tokens: int = Field(default=32, ge=0, le=128)
+    passwords_prefix: str = "/ragline/passwords"
+    """Below it are the passwords of documents that wait to be split, in Parameter Store."""
+    kms_key_arn: str = ""
+    """The key that encrypts them; the account's own where it is empty."""
+    parser_megabytes: int = Field(default=1_300, ge=128)
+    """Memory of the process that reads documents; the function's own work needs 600 beside it."""
     upload_expires_seconds: int = Field(default=3_600, ge=60, le=604_800)
 
     index_store: Literal["lancedb", "pinecone"] = "lancedb"
@@ -86,6 +96,28 @@ class Settings(BaseSettings):
     """Who is connected by WebSocket."""
     sockets_domain: str = ""
     """The WebSocket API's host, without its stage."""
+
+    analyses_queue_url: str = ""
+    """Where page-image analyses wait; '' where no vision model is set."""
+    ocr: Literal["local", "textract", "bedrock", "none"] = "local"
+    """Who reads pages that are pictures."""
+    ocr_model: str = ""
+    """With ``bedrock``: the id of a model that sees, or of an inference profile."""
+    vision_model: str = ""
+    """Who looks at pages: the id of a model or an inference profile of Bedrock, or a name that
+    ``vision_url`` knows."""
+    vision_url: str = ""
+    """The base of an OpenAI-compatible API, such as https://api.openai.com/v1; '' for Bedrock."""
+    vision_secret_arn: str = ""
+    """With ``vision_url``: the secret that holds its API key; '' if it asks for none."""
+    vision_prices: str = ""
+    """Dollars for a million tokens in and out, as ``0.06,0.24``; '' for the price table's."""
+    max_analysis_pages: int = Field(default=20, ge=1, le=1_000)
+    """Of one analysis."""
+    max_prompt_characters: int = Field(default=4_000, ge=1, le=100_000)
+    """Of an analysis' question."""
+    max_answer_tokens: int = Field(default=1_000, ge=1, le=16_000)
+    """Of the answer about one page."""
 
     cors_origins: str = ""
     """Web origins that browsers may call the API from, separated by commas; none by default."""

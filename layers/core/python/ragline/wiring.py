@@ -13,6 +13,8 @@ from ragline.domain.errors import SetupError
 from ragline.settings import listed, settings
 
 __all__ = [
+    "analyses",
+    "analysis_orders",
     "bus",
     "connections",
     "deliveries",
@@ -26,7 +28,10 @@ __all__ = [
     "limits",
     "model",
     "objects",
+    "ocr",
     "owner_key",
+    "painter",
+    "passwords",
     "queues",
     "reader",
     "receivers",
@@ -39,6 +44,7 @@ __all__ = [
     "tokenizer",
     "tokens",
     "usage_book",
+    "vision",
     "webhook_secrets",
     "webhooks",
 ]
@@ -50,6 +56,8 @@ if TYPE_CHECKING:
     from ragline.embedding.model import Card
     from ragline.embedding.onnx import OnnxEmbedder
     from ragline.ports import (
+        Analyses,
+        AnalysisOrders,
         Connections,
         Deliveries,
         Embedder,
@@ -60,6 +68,9 @@ if TYPE_CHECKING:
         KnownKeys,
         Ledger,
         Objects,
+        Ocr,
+        Painter,
+        Passwords,
         Queues,
         Reader,
         Receivers,
@@ -70,6 +81,7 @@ if TYPE_CHECKING:
         Tokens,
         UsageBook,
         VectorIndex,
+        Vision,
         Webhooks,
         WebhookSecrets,
     )
@@ -247,6 +259,8 @@ def limits() -> Limits:
         pages=settings().max_pages,
         chunks=settings().max_chunks,
         pages_per_range=settings().pages_per_range,
+        scans_per_range=settings().scans_per_range,
+        bytes_per_range=settings().bytes_per_range,
         chunk_tokens=settings().chunk_tokens,
         overlap_tokens=settings().chunk_overlap_tokens,
     )
@@ -260,10 +274,45 @@ def files() -> Files:
 
 
 @cache
-def reader() -> Reader:
-    from ragline.parsing.here import ReaderHere
+def passwords() -> Passwords:
+    from ragline.adapters.ssm_passwords import SsmPasswords
 
-    return ReaderHere()
+    prefix, key = settings().passwords_prefix, settings().kms_key_arn
+    return SsmPasswords(prefix, client=lambda: client("ssm"), key=key)
+
+
+@cache
+def reader() -> Reader:
+    """The parsers, in a process of their own that is started now and kept."""
+    from ragline.reading.parent import ChildReader
+
+    return ChildReader(settings().parser_megabytes)
+
+
+@cache
+def ocr() -> Ocr | None:
+    """Who reads pages that are pictures; None for nobody. Local models load at the first page.
+
+    Raises:
+        SetupError: the settings name no model.
+    """
+    match settings().ocr:
+        case "local":
+            from ragline.ocr.rapid import RapidOcr
+
+            return RapidOcr()
+        case "textract":
+            from ragline.ocr.textract import TextractOcr, textract_client
+
+            return TextractOcr(textract_client())
+        case "bedrock":
+            from ragline.ocr.vision import SECONDS, VisionOcr
+            from ragline.vision.bedrock import BedrockVision, bedrock_client
+
+            if not (model := settings().ocr_model):
+                raise SetupError("OCR=bedrock needs OCR_MODEL: deploy with the parameter OcrModel.")
+            return VisionOcr(BedrockVision(bedrock_client(SECONDS), model))
+    return None
 
 
 def splitting(seconds: float) -> Splitting:
@@ -278,7 +327,64 @@ def splitting(seconds: float) -> Splitting:
         reader=reader(),
         tokenizer=tokenizer(),
         limits=replace(limits(), seconds=seconds),
+        passwords=passwords(),
+        ocr=ocr(),
     )
+
+
+@cache
+def analyses() -> Analyses:
+    from ragline.adapters.dynamodb.analyses import DynamoAnalyses
+
+    return DynamoAnalyses(settings().ledger_table, client=client("dynamodb"))
+
+
+@cache
+def analysis_orders() -> AnalysisOrders:
+    from ragline.adapters.analysis_orders import SqsAnalysisOrders
+
+    return SqsAnalysisOrders(settings().analyses_queue_url, client=client("sqs"))
+
+
+@cache
+def painter() -> Painter:
+    from ragline.vision.painter import ChildPainter
+
+    return ChildPainter()
+
+
+@cache
+def vision() -> Vision:
+    """The model that looks at pages.
+
+    Raises:
+        SetupError: the settings name none, or an address that keys must not be sent to.
+    """
+    model, url = settings().vision_model, settings().vision_url
+    if not model:
+        raise SetupError("VISION_MODEL is not set: deploy with the parameter VisionModel.")
+    if url:
+        from ragline.vision.openai import OpenAiVision
+
+        return OpenAiVision(url, model, vision_key)
+    from ragline.usecases.analyse import CALL_SECONDS
+    from ragline.vision.bedrock import BedrockVision, bedrock_client
+
+    return BedrockVision(bedrock_client(CALL_SECONDS), model)
+
+
+def vision_key() -> str:
+    """Of an OpenAI-compatible API; '' if it wants none.
+
+    Raises:
+        SetupError: the secret that is set holds no text.
+    """
+    arn = settings().vision_secret_arn
+    if not arn:
+        return ""
+    if key := _secrets()(arn):
+        return key
+    raise SetupError(f"the secret {arn} holds no API key: put it there as plain text.")
 
 
 @cache

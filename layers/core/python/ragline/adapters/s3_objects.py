@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _KEYS_PER_DELETE = 1_000
 _PIECE = 1024 * 1024
 _ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
-_OTHER_VERSION = frozenset({"PreconditionFailed", "412"})
+_OTHER_VERSION = frozenset({"PreconditionFailed", "412", "InvalidRange", "416"})
 
 
 class S3Objects(S3Uploads):
@@ -45,9 +45,15 @@ class S3Objects(S3Uploads):
             body = self._body(key, etag)
             return None if body is None else digest_into(path, body.iter_chunks(_PIECE))
 
-    def _body(self, key: str, etag: str) -> StreamingBody | None:
+    def read(self, key: str, first: int, end: int, etag: str = "") -> bytes | None:
+        with translated(self._what):
+            body = self._body(key, etag, Range=f"bytes={first}-{end - 1}")
+            return None if body is None else body.read()
+
+    def _body(self, key: str, etag: str, **condition: Any) -> StreamingBody | None:
         bare = etag.strip('"')
-        condition: dict[str, Any] = {"IfMatch": f'"{bare}"'} if etag else {}
+        if etag:
+            condition["IfMatch"] = f'"{bare}"'
         try:
             return self._client.get_object(Bucket=self._bucket, Key=key, **condition)["Body"]
         except ClientError as error:

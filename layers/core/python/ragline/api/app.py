@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 import ragline
 from ragline.api import (
     problems,
+    routes_analyses,
+    routes_collections,
     routes_documents,
     routes_keys,
     routes_query,
@@ -58,6 +60,8 @@ def create_app(
         routes_documents,
         routes_uploads,
         routes_redrive,
+        routes_analyses,
+        routes_collections,
         routes_query,
         routes_keys,
         routes_usage,

@@ -14,12 +14,15 @@ from ragline.domain.access import Principal, Role
 from ragline.domain.documents import Partition, check_name
 from ragline.domain.errors import Forbidden, InvalidRequest, SetupError, Unauthorised
 from ragline.ports import (
+    Analyses,
+    AnalysisOrders,
     Deliveries,
     Embedder,
     Indexes,
     Keys,
     Ledger,
     Objects,
+    Passwords,
     Queues,
     Receivers,
     Reranker,
@@ -84,6 +87,12 @@ class Dependencies(Protocol):
     def deliveries(self) -> Deliveries: ...
 
     def tickets(self) -> Tickets: ...
+
+    def passwords(self) -> Passwords: ...
+
+    def analyses(self) -> Analyses: ...
+
+    def analysis_orders(self) -> AnalysisOrders: ...
 
 
 async def _dependencies(request: Request) -> Dependencies:

@@ -86,6 +86,10 @@ DOCUMENT: Example = {
     "size": 482_133,
     "checksum": _SUM,
     "metadata": {"year": 2025, "region": "emea"},
+    "parent": None,
+    "parent_filename": None,
+    "path_in_parent": None,
+    "children": 0,
     "status": "processing",
     "progress": {
         "percent": "45%",
@@ -142,6 +146,50 @@ FAILURES: Example = {
     ],
     "failed_chunks": [{"first": 21, "count": 1, "code": "embedding_failed"}],
     "failed_chunks_cut": False,
+}
+ANALYSIS_BODY: Example = {
+    "prompt": "Which figures are on this page, and what do their axes show?",
+    "pages": [3, 7],
+    "max_cost": 0.05,
+}
+ANALYSIS_ACCEPTED: Example = {
+    "analysis_id": "01JD4ZAW9X8V7T6S5R4Q3P2N1M",
+    "document_id": _ID,
+    "status": "queued",
+}
+ANALYSIS: Example = {
+    **ANALYSIS_ACCEPTED,
+    "generation": 1,
+    "status": "analysing",
+    "progress": "1 of 2 pages",
+    "prompt": ANALYSIS_BODY["prompt"],
+    "model": "amazon.nova-lite-v1:0",
+    "pages": [3, 7],
+    "pages_total": 2,
+    "pages_done": 1,
+    "pages_failed": 0,
+    "tokens": {"input": 1_702, "output": 58},
+    "cost": 0.000116,
+    "max_cost": 0.05,
+    "reason": None,
+    "advice": None,
+    "created_at": _TIME,
+    "updated_at": "2026-01-31T12:00:09.000Z",
+    "trace_id": "1-679cc2a1-0123456789abcdef01234567",
+}
+ANALYSES: Example = {"analyses": [ANALYSIS], "cursor": None}
+ANALYSIS_DETAIL: Example = {
+    **ANALYSIS,
+    "answers": [
+        {
+            "page": 3,
+            "answer": "One bar chart: revenue in billion euros, by year from 2021 to 2025.",
+            "truncated": False,
+            "reason": None,
+            "tokens": {"input": 1_702, "output": 58},
+            "cost": 0.000116,
+        }
+    ],
 }
 RETRY: Example = {"code": "throttled", "force": False}
 RETRIED: Example = {
@@ -214,6 +262,7 @@ ANSWER: Example = {
             "rerank": {"rank": 1, "score": 7.9},
             "matched_terms": ["revenue"],
             "highlights": [{"start": 0, "end": 7}],
+            "section": None,
         }
     ],
     "legs": {"dense": 100, "bm25": 37},
@@ -229,6 +278,38 @@ ANSWER: Example = {
         "total": 214.5,
     },
 }
+COLLECTION_BODY: Example = {
+    "chunking": {"strategy": "parent_child", "max_tokens": 64, "section_tokens": 512}
+}
+COLLECTION: Example = {
+    "name": "reports",
+    "chunking": {
+        "strategy": "parent_child",
+        "max_tokens": 64,
+        "overlap_tokens": 8,
+        "tables": "rows",
+        "section_tokens": 512,
+    },
+    "default": False,
+    "counts": {
+        "documents": 120,
+        "by_status": {"failed": 1, "indexed": 119},
+        "chunks": 9_400,
+        "behind": 119,
+        "complete": True,
+    },
+    "walk": {
+        "kind": "recut",
+        "started_at": _TIME,
+        "ended_at": None,
+        "seen": 0,
+        "changed": 0,
+        "left": 0,
+    },
+    "updated_at": _TIME,
+}
+COLLECTION_DELETED: Example = {**COLLECTION, "walk": {**COLLECTION["walk"], "kind": "delete"}}
+COLLECTIONS: Example = {"collections": ["handbook", "reports"]}
 HEALTH: Example = {"status": "ok"}
 INFO: Example = {
     "name": "ragline",

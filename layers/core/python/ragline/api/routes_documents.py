@@ -87,9 +87,14 @@ def register(
         way=upload.Way(body.upload),
         trace_id=trace_id,
         webhook=chosen(tenant, body.webhook, webhooks=deps.webhooks()) if body.webhook else "",
+        password=body.password.get_secret_value(),
     )
     done = upload.register(
-        asked, ledger=deps.ledger(), objects=deps.objects(), limits=_limits(deps)
+        asked,
+        ledger=deps.ledger(),
+        objects=deps.objects(),
+        limits=_limits(deps),
+        passwords=deps.passwords() if asked.password else None,
     )
     if done.duplicate:
         response.status_code = 200
@@ -99,7 +104,7 @@ def register(
 async def _one_form(request: Request) -> None:
     """A form with a field twice, or one unknown, would otherwise lose it without a word."""
     form = await request.form()
-    known = {"file", "collection", "metadata", "document_id", "allow_duplicate"}
+    known = {"file", "collection", "metadata", "document_id", "allow_duplicate", "password"}
     for name in form:
         if name not in known:
             raise InvalidRequest(f"{name[:80]}: there is no such form field.")
@@ -134,6 +139,7 @@ def upload_directly(
     metadata: Annotated[str, Form(description="A JSON object.")] = "{}",
     document_id: Annotated[str, Form(description="Your own id, or none.")] = "",
     allow_duplicate: Annotated[bool, Form()] = False,
+    password: Annotated[str, Form(description="Opens the file, should it be encrypted.")] = "",
 ) -> schemas.documents.Accepted:
     """One request instead of two, for files of at most 4.5 MB."""
     data = file.file.read()
@@ -148,9 +154,15 @@ def upload_directly(
         document_id=document_id,
         allow_duplicate=allow_duplicate,
         trace_id=trace_id,
+        password=password,
     )
     done = upload.store(
-        asked, data, ledger=deps.ledger(), objects=deps.objects(), limits=_limits(deps)
+        asked,
+        data,
+        ledger=deps.ledger(),
+        objects=deps.objects(),
+        limits=_limits(deps),
+        passwords=deps.passwords() if password else None,
     )
     return views.accepted(done)
 
@@ -158,7 +170,7 @@ def upload_directly(
 @router.get(
     "",
     summary="List a collection's documents, newest first",
-    responses=answers({200: ("A page of them.", examples.DOCUMENTS)}, InvalidRequest),
+    responses=answers({200: ("A page of them.", examples.DOCUMENTS)}, InvalidRequest, NotFound),
 )
 def list_documents(
     deps: Deps,
@@ -171,9 +183,24 @@ def list_documents(
     until: Annotated[
         str | None, Query(description="ISO 8601, not included.", examples=["2026-02-01"])
     ] = None,
+    parent: Annotated[
+        str | None,
+        Query(
+            description="The files that came in this document, by path; only `limit` and `cursor` "
+            "go with it.",
+            examples=[_EXAMPLE_ID],
+            max_length=128,
+        ),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=100, examples=[50])] = 50,
     cursor: Cursor = None,
 ) -> schemas.documents.DocumentList:
+    if parent is not None:
+        if status or since or until:
+            raise InvalidRequest("parent: only limit and cursor go with it.")
+        return views.listing(
+            documents.children(tenant, parent, ledger=deps.ledger(), limit=limit, cursor=cursor)
+        )
     page = deps.ledger().list(
         partition(tenant, collection),
         status=status,
@@ -182,9 +209,7 @@ def list_documents(
         limit=limit,
         cursor=cursor,
     )
-    return schemas.documents.DocumentList(
-        documents=[views.document(one) for one in page.documents], cursor=page.cursor
-    )
+    return views.listing(page)
 
 
 @router.get(

@@ -42,6 +42,7 @@ def retry_document(
     A conflict means that nothing of it can be tried again as it is; the answer says why.
     """
     asked = body or schemas.retries.RetryBody()
+    password = asked.password.get_secret_value()
     done = retry(
         tenant,
         document_id,
@@ -50,6 +51,8 @@ def retry_document(
         queues=deps.queues(),
         code=asked.code,
         force=asked.force,
+        password=password,
+        passwords=deps.passwords() if password else None,
     )
     return views.retried(done)
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ragline.api import schemas
 from ragline.domain.advice import advice_for
 from ragline.domain.chunks import Chunk, chunk_id
-from ragline.domain.documents import Document, Reason
-from ragline.domain.ledger import Failure, Multipart
+from ragline.domain.documents import Document, Origin, Reason
+from ragline.domain.ledger import DocumentPage, Failure, Multipart
 from ragline.usecases.documents import FailedChunks
 from ragline.usecases.fusion import Hit, LegRank
 from ragline.usecases.highlight import Highlight, Snippet
@@ -16,6 +16,7 @@ from ragline.usecases.multipart import UPLOAD_SECONDS
 from ragline.usecases.redrive import RedrivePage
 from ragline.usecases.retry import Retried
 from ragline.usecases.search import SearchResult
+from ragline.usecases.sections import Returned
 from ragline.usecases.upload import PresignedPost, PresignedPut, Registered
 
 
@@ -30,6 +31,10 @@ def document(found: Document) -> schemas.documents.DocumentView:
         size=found.size,
         checksum=found.checksum,
         metadata=dict(found.metadata),
+        parent=found.parent or None,
+        parent_filename=found.origin.filename if found.origin else None,
+        path_in_parent=found.origin.path if found.origin else None,
+        children=found.children,
         status=found.status,
         progress=schemas.documents.ProgressView(
             percent=f"{progress.percent}%",
@@ -48,6 +53,12 @@ def document(found: Document) -> schemas.documents.DocumentView:
         trace_id=found.trace_id or None,
         created_at=found.created_at,
         updated_at=found.updated_at,
+    )
+
+
+def listing(page: DocumentPage) -> schemas.documents.DocumentList:
+    return schemas.documents.DocumentList(
+        documents=[document(one) for one in page.documents], cursor=page.cursor
     )
 
 
@@ -125,7 +136,13 @@ def answer(
     """``highlights``: one for each hit, in their order."""
     pairs = zip(result.hits, highlights, strict=True)
     return schemas.queries.QueryAnswer(
-        hits=[_hit(rank, *pair, explain) for rank, pair in enumerate(pairs, start=1)],
+        hits=[
+            _placed(
+                _hit(rank, *pair, result.sections.get(pair[0].passage.chunk_id), explain),
+                result.origins.get(pair[0].passage.document_id),
+            )
+            for rank, pair in enumerate(pairs, start=1)
+        ],
         legs=dict(result.legs),
         reranker=result.reranker or None,
         notes=list(result.notes),
@@ -133,7 +150,9 @@ def answer(
     )
 
 
-def _hit(rank: int, hit: Hit, seen: Highlight, explain: bool) -> schemas.queries.HitView:
+def _hit(
+    rank: int, hit: Hit, seen: Highlight, section: Returned | None, explain: bool
+) -> schemas.queries.HitView:
     passage = hit.passage
     found = passage.chunk
     shown = schemas.queries.HitView(
@@ -150,6 +169,7 @@ def _hit(rank: int, hit: Hit, seen: Highlight, explain: bool) -> schemas.queries
         span=schemas.documents.Span(start=found.start, end=found.end),
         metadata=dict(passage.metadata),
         snippet=_snippet(seen.snippet),
+        section=_section(section) if section else None,
     )
     if explain:
         shown.legs = {name: _leg(place) for name, place in hit.ranks.items()}
@@ -157,6 +177,23 @@ def _hit(rank: int, hit: Hit, seen: Highlight, explain: bool) -> schemas.queries
         shown.matched_terms = list(seen.terms)
         shown.highlights = [schemas.queries.Mark(start=at.start, end=at.end) for at in seen.matches]
     return shown
+
+
+def _placed(shown: schemas.queries.HitView, origin: Origin | None) -> schemas.queries.HitView:
+    if origin is not None:
+        shown.parent, shown.parent_filename = origin.parent, origin.filename
+        shown.path_in_parent = origin.path
+    return shown
+
+
+def _section(found: Returned) -> schemas.queries.SectionView:
+    return schemas.queries.SectionView(
+        text=found.text or None,
+        carried_by=found.carrier,
+        ordinals=schemas.queries.Ordinals(first=found.first, last=found.last),
+        page=found.page,
+        page_end=found.page_end,
+    )
 
 
 def _leg(place: LegRank) -> schemas.queries.LegView:

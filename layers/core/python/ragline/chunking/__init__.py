@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from ragline.chunking.families import in_sections
 from ragline.chunking.filling import BETWEEN_BLOCKS, Piece
+from ragline.chunking.pages import Pages
 from ragline.chunking.sections import Sections
 from ragline.chunking.sentences import Sentences
 from ragline.chunking.windows import Windows
@@ -20,7 +21,7 @@ from ragline.ports import Tokenizer
 CHUNKER_VERSION = "ragline-chunking-2"
 """Raised whenever the same extraction would be cut otherwise; stored on each generation."""
 
-_CUTTERS = {
+_CUTTERS: dict[Strategy, type[Sections | Windows]] = {
     Strategy.SECTION: Sections,
     Strategy.SENTENCE: Sentences,
     Strategy.FIXED: Windows,
@@ -45,14 +46,16 @@ def chunk(
     """
     text = extracted_text(extraction)
     pieces = _CUTTERS[chunking.strategy](text, tokenizer, chunking).pieces(extraction.blocks)
-    chunks = ((piece, _chunk(ordinal, piece)) for ordinal, piece in enumerate(pieces))
+    pages = Pages(extraction.blocks)
+    chunks = ((piece, _chunk(ordinal, piece, pages)) for ordinal, piece in enumerate(pieces))
     if chunking.strategy is Strategy.PARENT_CHILD:
         yield from in_sections(chunks, text, chunking.section_tokens)
     else:
         yield from (chunk for _, chunk in chunks)
 
 
-def _chunk(ordinal: int, piece: Piece) -> Chunk:
+def _chunk(ordinal: int, piece: Piece, pages: Pages) -> Chunk:
+    page, page_end = pages.of(piece.start, piece.end)
     return Chunk(
         ordinal=ordinal,
         text=piece.text,
@@ -60,6 +63,6 @@ def _chunk(ordinal: int, piece: Piece) -> Chunk:
         start=piece.start,
         end=piece.end,
         headings=piece.headings,
-        page=piece.page,
-        page_end=piece.page_end,
+        page=page,
+        page_end=page_end,
     )

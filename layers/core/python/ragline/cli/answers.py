@@ -50,6 +50,10 @@ class DocumentView(Answer):
     reason: Reason | None = None
     advice: str | None = ""
     size: int | None = None
+    parent: str | None = None
+    parent_filename: str | None = None
+    path_in_parent: str | None = None
+    children: int = 0
     created_at: str | None = ""
     updated_at: str | None = ""
     trace_id: str | None = ""
@@ -57,6 +61,16 @@ class DocumentView(Answer):
     @property
     def ended(self) -> bool:
         return self.status in TERMINAL
+
+    @property
+    def name(self) -> str:
+        """What to call it: of one that came in another, where it lies in there."""
+        return placed(self.filename, self.path_in_parent, self.parent_filename)
+
+
+def placed(filename: str, path: str | None, parent: str | None) -> str:
+    """``2026/report.pdf (in papers.zip)``, of a file that came in another one."""
+    return f"{path or filename} (in {parent})" if parent else filename
 
 
 class Listing(Answer):
@@ -94,6 +108,13 @@ class Redriven(Answer):
     chunks: int = 0
     split_again: bool = False
     skipped: str | None = None
+
+
+class Retried(Answer):
+    document_id: str
+    status: str = ""
+    chunks: int = 0
+    split_again: bool = False
 
 
 class RedrivePage(Answer):
@@ -165,6 +186,15 @@ class Snippet(Answer):
     highlights: list[Mark] = Field(default_factory=list)
 
 
+class Section(Answer):
+    """``text`` is None where the hit of chunk_id ``carried_by`` has it."""
+
+    text: str | None = None
+    carried_by: str = ""
+    page: int | None = None
+    page_end: int | None = None
+
+
 class Hit(Answer):
     rank: int
     score: float
@@ -172,10 +202,13 @@ class Hit(Answer):
     document_id: str
     chunk_id: str = ""
     filename: str = ""
+    parent_filename: str | None = None
+    path_in_parent: str | None = None
     page: int | None = None
     page_end: int | None = None
     headings: list[str] = Field(default_factory=list)
     snippet: Snippet | None = None
+    section: Section | None = None
     legs: dict[str, LegRank] | None = None
     rerank: LegRank | None = None
     matched_terms: list[str] | None = None

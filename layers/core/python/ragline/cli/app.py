@@ -11,7 +11,9 @@ import typer
 
 import ragline
 from ragline.cli import (
+    analyse,
     backup,
+    collections,
     cost,
     demo,
     doctor,
@@ -23,6 +25,7 @@ from ragline.cli import (
     model,
     push,
     redrive,
+    retry,
     search,
     stack,
     tenants,
@@ -60,11 +63,14 @@ for _command, _panel in (
     (documents.status, "Documents"),
     (documents.ls, "Documents"),
     (watch.watch, "Documents"),
+    (retry.retry, "Documents"),
     (redrive.redrive, "Documents"),
     (documents.rm, "Documents"),
     (search.search, "Documents"),
+    (analyse.analyse, "Documents"),
 ):
     app.command(rich_help_panel=_panel, epilog=exits.EPILOG)(_command)
+app.add_typer(collections.app, rich_help_panel="Documents")
 app.add_typer(keys.app, rich_help_panel="The stack")
 tenants.app.command("delete", epilog=exits.EPILOG)(tenants_delete.delete)
 app.add_typer(tenants.app, rich_help_panel="The stack")

@@ -25,6 +25,7 @@ from ragline.cli.answers import (
     Redriven,
     RedrivePage,
     Registered,
+    Retried,
     Upload,
 )
 from ragline.cli.outside import Outside
@@ -153,6 +154,10 @@ class Client:
     def failures(self, document_id: str) -> Failures:
         return self._read(Failures, self._send("GET", f"{_document_path(document_id)}/failures"))
 
+    def retry(self, document_id: str, body: Mapping[str, Any]) -> Retried:
+        path = f"{_document_path(document_id)}/retry"
+        return self._read(Retried, self._send("POST", path, json=dict(body)))
+
     def redrive(self, body: Mapping[str, Any]) -> Iterator[Redriven]:
         """What failed tried again, page by page; each document once, though it may fail again."""
         asked, seen = {"limit": REDRIVE_PAGE, **body}, set[str]()
@@ -172,10 +177,14 @@ class Client:
         self, collection: str, *, status: str | None = None, limit: int | None = None
     ) -> Iterator[DocumentView]:
         """Newest first, page by page."""
-        params: dict[str, str] = {"collection": collection}
-        if status:
-            params["status"] = status
-        left = limit
+        params = {"collection": collection, **({"status": status} if status else {})}
+        return self._documents(params, limit)
+
+    def children(self, document_id: str) -> Iterator[DocumentView]:
+        """The documents that came in this one, by path, page by page."""
+        return self._documents({"parent": document_id, "limit": "100"}, None)
+
+    def _documents(self, params: dict[str, str], left: int | None) -> Iterator[DocumentView]:
         while True:
             page = self._read(Listing, self._send("GET", "/api/v2/documents", params=params))
             for document in page.documents:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -31,15 +33,21 @@ def status(
     """Say how far a document is, and what of it failed. Exits with 1 if it failed, even in part."""
     outside, screen = Outside.of(ctx), Screen(as_json)
     failures: Failures | None = None
+    children: list[DocumentView] = []
     with Client(address(Choice(stack, profile, endpoint, region), outside), outside) as client:
         document = client.document(document_id)
         failed = document.status in {Status.FAILED, Status.PARTIAL}
-        if failed:
+        if failed or document.children:
             failures = client.failures(document_id)
-    screen.give(document.raw() | (failures.raw() if failures else {}))
-    screen.show(_details(document))
-    if failures:
+        if document.children:
+            children = list(client.children(document_id))
+    inside = {"documents": [each.raw() for each in children]} if document.children else {}
+    screen.give(document.raw() | (failures.raw() if failures else {}) | inside)
+    screen.show(_details(document, children))
+    if failures and (failed or failures.failures):
         screen.show(*shown(failures))
+    if children:
+        screen.show(_table(children))
     if failed:
         raise typer.Exit(exits.FAILED)
 
@@ -120,7 +128,7 @@ def _table(documents: list[DocumentView]) -> Table:
     for each in documents:
         table.add_row(
             Text(each.document_id),
-            Text(line(each.filename)),
+            Text(line(each.name)),
             status_text(each.status),
             str(each.progress.chunks_total or ""),
             (each.created_at or "")[:16].replace("T", " "),
@@ -128,7 +136,7 @@ def _table(documents: list[DocumentView]) -> Table:
     return table
 
 
-def _details(document: DocumentView) -> Table:
+def _details(document: DocumentView, children: Sequence[DocumentView]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -136,6 +144,7 @@ def _details(document: DocumentView) -> Table:
     rows: list[tuple[str, Any]] = [
         ("document", Text(document.document_id)),
         ("file", Text(line(document.filename))),
+        ("came in", Text(line(_came_in(document)))),
         ("collection", Text(line(document.collection))),
         ("status", status_text(document.status)),
         ("progress", progress.percent),
@@ -146,6 +155,10 @@ def _details(document: DocumentView) -> Table:
             f"{progress.failed} failed",
         ),
     ]
+    if not document.parent:
+        rows = [row for row in rows if row[0] != "came in"]
+    if document.children:
+        rows.append(("files in it", _told(document.children, children)))
     if not progress.pages_total:
         rows = [row for row in rows if row[0] != "pages"]
     if reason:
@@ -163,3 +176,14 @@ def _details(document: DocumentView) -> Table:
     for name, value in rows:
         table.add_row(name, value)
     return table
+
+
+def _came_in(document: DocumentView) -> str:
+    return f"{document.parent_filename} ({document.parent}), as {document.path_in_parent}"
+
+
+def _told(files: int, children: Sequence[DocumentView]) -> str:
+    """How many came in it, and how many documents of which status they are."""
+    statuses = Counter(each.status for each in children)
+    told = ", ".join(f"{times} {status.replace('_', ' ')}" for status, times in statuses.items())
+    return f"{files}: {told}" if told else str(files)

@@ -13,14 +13,14 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from ragline.cli import exits, options
+from ragline.cli import exits, options, passwords
 from ragline.cli.client import Client
 from ragline.cli.cost import estimate
 from ragline.cli.files import expand, pairs
 from ragline.cli.outside import Outside
 from ragline.cli.screen import Screen, line, status_text
 from ragline.cli.target import Choice, address
-from ragline.cli.uploads import Sent, follow_all, send_all
+from ragline.cli.uploads import Sent, follow_all, send_all, with_inside
 from ragline.domain.documents import Scalar, check_name
 
 ON_SCREEN = 8
@@ -47,6 +47,8 @@ def push(
         bool,
         typer.Option(help="Send every file in parts; those above 100 MB are anyway."),
     ] = False,
+    password: passwords.Asked = False,
+    password_file: passwords.InFile = None,
     as_json: options.AsJson = False,
     stack: options.StackName = None,
     profile: options.Profile = None,
@@ -58,12 +60,14 @@ def push(
     Bytes that the collection already holds are not sent again; a file that is
     sent in parts goes on where it broke off, if it is pushed again. A value of
     --metadata that is a number or true or false is kept as that; quote it
-    within (name='"7"') to keep it as text.
+    within (name='"7"') to keep it as text. A password goes with every file, and
+    is forgotten once they are read.
     """
     outside, screen = Outside.of(ctx), Screen(as_json)
     check_name(collection, "collection")
     kept = pairs(metadata or (), "--metadata")
     files = expand(paths)
+    secret = passwords.given(password, password_file)
     if not files:
         raise typer.BadParameter("there are no files in what you named (hidden ones are left out).")
     if estimated:
@@ -79,7 +83,9 @@ def push(
             metadata=kept,
             timeout=timeout if wait else None,
             in_parts=multipart,
+            password=secret,
         )
+    sent = with_inside(sent)
     failed = sum(each.failed for each in sent)
     screen.give({"documents": [each.answer() for each in sent], "failed": failed})
     directory, width = outside.directory(), screen.out.width
@@ -98,8 +104,12 @@ def push_files(
     metadata: Mapping[str, Scalar],
     timeout: float | None,
     in_parts: bool = False,
+    password: str = "",
 ) -> list[Sent]:
-    """Send the files with progress on the screen; follow them unless ``timeout`` is None."""
+    """Send the files with progress on the screen; follow them unless ``timeout`` is None.
+
+    A document that was followed to its end knows those that came in it.
+    """
     sent = [Sent(path) for path in files]
     with _Bars(screen, len(sent)) as bars:
         bars.phase("sending", len(sent))
@@ -111,6 +121,7 @@ def push_files(
             changed=bars.sent,
             moved=bars.part,
             in_parts=in_parts,
+            password=password,
         )
         if timeout is not None and not all(each.ended for each in sent):
             bars.phase("indexing", len(sent))
@@ -124,6 +135,7 @@ def push_files(
                 sleep=outside.sleep,
                 clock=outside.clock,
                 changed=bars.moved,
+                more=bars.more,
             )
     return sent
 
@@ -158,6 +170,12 @@ class _Bars:
             self._screen.say(f"{name} {total} file{'' if total == 1 else 's'}")
         self._ended.clear()
         self._progress.reset(self._overall, description=name, total=total, note=f"0/{total}")
+
+    def more(self, files: int) -> None:
+        """So many came in one that has ended, and are followed too."""
+        total = (self._progress.tasks[0].total or 0) + files
+        done = len(self._ended)
+        self._progress.update(self._overall, total=total, note=f"{done}/{total:.0f}")
 
     def sent(self, each: Sent) -> None:
         self._count(each)

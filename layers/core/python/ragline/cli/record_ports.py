@@ -41,7 +41,9 @@ def places(where: Account) -> Places:
         access.keys,
         access.plans,
         DynamoWebhooks(table, client=dynamodb),
-        TenantSecrets(f"/{where.stack}/webhooks", client=client(where, "ssm")),
+        TenantSecrets(
+            f"/{where.stack}/webhooks", f"/{where.stack}/passwords", client=client(where, "ssm")
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from ragline.cli import options
-from ragline.cli.answers import Hit, Hits, Mark
+from ragline.cli.answers import Hit, Hits, Mark, Section, placed
 from ragline.cli.client import Client
 from ragline.cli.files import pairs
 from ragline.cli.outside import Outside
@@ -98,6 +98,8 @@ def show_hits(
         if explain and hit.matched_terms is not None:
             terms = ", ".join(map(line, hit.matched_terms)) or "no word of the question"
             screen.show(Padding(Text(f"matched: {terms}", style="dim"), (0, 0, 0, 3)))
+        if hit.section:
+            screen.show(Padding(_section(hit.section, found.hits, full), (0, 0, 0, 3)))
         screen.show(Text())
     if explain:
         screen.show(*(Text(line(told), style="dim") for told in _how(found)))
@@ -105,7 +107,7 @@ def show_hits(
 
 def citation(hit: Hit) -> str:
     """``file · page 3 · Heading › Sub``: what a person needs to find the passage again."""
-    parts = [line(hit.filename)]
+    parts = [line(placed(hit.filename, hit.path_in_parent, hit.parent_filename))]
     if hit.page is not None:
         to = hit.page_end if hit.page_end not in (None, hit.page) else None
         parts.append(f"pages {hit.page}–{to}" if to else f"page {hit.page}")
@@ -146,6 +148,16 @@ def _passage(hit: Hit, full: bool) -> Text:
     passage = Text("… " if hit.text[: cut.start].strip() else "")
     passage.append_text(_marked(cut.text, cut.highlights, flowing=True))
     return passage.append(" …" if hit.text[cut.end :].strip() else "")
+
+
+def _section(section: Section, hits: Sequence[Hit], full: bool) -> Text:
+    """The section around a hit, if whole passages are wanted; or that there is one, and where."""
+    if section.text is None:
+        rank = next((one.rank for one in hits if one.chunk_id == section.carried_by), None)
+        return Text(f"section: as of {rank}." if rank else "", style="dim")
+    if full:
+        return Text(f"section:\n{plain(section.text.rstrip())}", style="dim")
+    return Text(f"section: {len(section.text):,} characters; --full shows it.", style="dim")
 
 
 def _marked(text: str, marks: Sequence[Mark], *, flowing: bool = False) -> Text:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -67,13 +67,24 @@ def up(
         Path | None,
         typer.Option(metavar="DIR", help="Deploy the prepared model in this folder instead."),
     ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A parameter of template.yaml; repeatable."),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Start the local cloud and deploy the stack to it; again: deploy what has changed."""
     outside, screen = Outside.of(ctx), Screen(as_json)
     name = stack or outside.environ.get("RAGLINE_STACK") or DEFAULT_STACK
     deployed = set_up(
-        outside, screen, port=port, keep=keep, stack=name, precision=precision, folder=model
+        outside,
+        screen,
+        port=port,
+        keep=keep,
+        stack=name,
+        precision=precision,
+        folder=model,
+        parameters=_parameters(parameter or ()),
     )
     screen.give(
         {
@@ -107,6 +118,7 @@ def set_up(
     stack: str,
     precision: options.Precision = options.Precision.INT8,
     folder: Path | None = None,
+    parameters: Mapping[str, str] | None = None,
 ) -> Deployed:
     """The model, the local cloud, the stack; the first two are left alone if they are there.
 
@@ -116,6 +128,7 @@ def set_up(
         SetupError: there is no template here, or one of the three could not be had.
     """
     template = find_template(outside.directory())
+    _check(parameters or {}, template)
     model = _model(folder, precision, outside, screen)
     running = outside.local.running(template.parent)
     cloud = outside.local.start(
@@ -135,10 +148,32 @@ def set_up(
             "EmbedderConcurrency": str(max(2, os.cpu_count() or 2)),
             # A webhook's receiver is tried on the same machine, which has nobody else's tenants.
             "WebhookAllow": "127.0.0.0/8",
+            **(parameters or {}),
         },
         say=screen.say,
     )
     return Deployed(cloud.endpoint_url, stack, outputs)
+
+
+def _parameters(given: Sequence[str]) -> dict[str, str]:
+    """Name → value."""
+    for each in given:
+        if each.find("=") < 1:
+            raise typer.BadParameter(f"--parameter {each!r}: give NAME=VALUE.")
+    return dict(each.split("=", 1) for each in given)
+
+
+def _check(parameters: Mapping[str, str], template: Path) -> None:
+    """Raises SetupError for one that the template has not: it would pass without a word."""
+    if not parameters:
+        return
+    from ragline.local.template import load
+
+    known = load(template).get("Parameters", {})
+    if unknown := sorted(set(parameters) - set(known)):
+        raise SetupError(
+            f"{template} has no parameter {', '.join(unknown)}; it has {', '.join(sorted(known))}."
+        )
 
 
 def _model(

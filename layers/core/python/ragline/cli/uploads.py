@@ -27,7 +27,8 @@ _FAILED = {"failed", "partial", "deleted", "not_sent", "timed_out"}
 @dataclass(slots=True)
 class Sent:
     """One file on its way. ``status``: the document's, or one of ours: ``waiting`` (to be sent),
-    ``sent``, ``not_sent``, ``timed_out``.
+    ``sent``, ``not_sent``, ``timed_out``. ``inside``: the documents that came in it, known once it
+    has ended; their paths begin with its own.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class Sent:
     reason: str = ""
     view: DocumentView | None = field(default=None, repr=False)
     parts: PartsSent | None = None
+    inside: list[Sent] = field(default_factory=list, repr=False)
 
     @property
     def ended(self) -> bool:
@@ -68,6 +70,7 @@ class Sent:
             "chunks": progress.chunks_total if progress else None,
             "pages": progress.pages_total if progress else None,
             "seconds": self.seconds,
+            **({"parent": self.view.parent} if self.view and self.view.parent else {}),
             "reason": self.reason or None,
             **self._parts(),
         }
@@ -88,6 +91,7 @@ def send_all(
     changed: Callable[[Sent], None],
     moved: Callable[[Sent], None] = lambda sent: None,
     in_parts: bool = False,
+    password: str = "",
 ) -> None:
     """Register and upload every file, some at once; what goes wrong with one is written on it.
 
@@ -105,6 +109,7 @@ def send_all(
                 "collection": collection,
                 **({"metadata": dict(metadata)} if metadata else {}),
                 **({"upload": "multipart"} if in_parts else {}),
+                **({"password": password} if password else {}),
             }
             _send(client, sent, body, moved)
         return sent
@@ -174,8 +179,10 @@ def follow_all(
     sleep: Callable[[float], None],
     clock: Callable[[], float],
     changed: Callable[[Sent], None],
+    more: Callable[[int], None] = lambda files: None,
 ) -> None:
-    """Ask for the documents' statuses until each has ended or ``timeout`` seconds are over.
+    """Ask for the documents' statuses until each has ended or ``timeout`` seconds are over, and so
+    have those that came in them; ``more`` is told how many these are.
 
     Asks often while something moves and ever less often while nothing does; at most ``PER_ROUND``
     documents a round, in turn, so that a thousand documents do not mean as many requests each time.
@@ -193,6 +200,9 @@ def follow_all(
                     changed(sent)
                 if not sent.ended:
                     turn.append(sent)
+                if sent.inside:
+                    more(len(sent.inside))
+                    turn += sent.inside
             left = deadline - clock()
             if not turn or left <= 0:
                 break
@@ -213,15 +223,27 @@ def _refresh(client: Client, sent: Sent) -> bool:
     """Whether anything changed. A passing failure to ask is no news; the deadline bounds it."""
     try:
         view = client.document(sent.document_id)
+        inside = _inside(client, sent, view) if view.ended and view.children else []
     except NotFound:
         sent.status, sent.reason = "deleted", "deleted while it was waited for."
         return True
     except TransientError:
         return False
     moved = view != sent.view
-    sent.view, sent.status = view, view.status
-    if view.reason:
-        sent.reason = view.reason.message
-    elif view.advice:
-        sent.reason = view.advice
+    sent.view, sent.status, sent.inside = view, view.status, inside
+    told = [view.reason.message] if view.reason else []
+    sent.reason = " ".join([*told, *([view.advice] if view.advice else [])])
     return moved
+
+
+def _inside(client: Client, sent: Sent, view: DocumentView) -> list[Sent]:
+    found = client.children(view.document_id)
+    return [
+        Sent(sent.path / (one.path_in_parent or one.filename), one.status, one.document_id)
+        for one in found
+    ]
+
+
+def with_inside(files: Sequence[Sent]) -> list[Sent]:
+    """Each file, and behind it those that came in it, however deep."""
+    return [one for sent in files for one in (sent, *with_inside(sent.inside))]

@@ -13,6 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from ragline.domain.documents import Document, Partition, Reason, Status
+from ragline.domain.errors import TooManyPages
 from ragline.domain.times import later
 
 
@@ -25,6 +26,9 @@ class AnalysisStatus(StrEnum):
     DONE = "done"
     FAILED = "failed"
 
+
+STAGE = "analyse"
+"""In reasons: what failed."""
 
 ENDED = frozenset({AnalysisStatus.DONE, AnalysisStatus.FAILED})
 
@@ -191,6 +195,15 @@ def affordable(analysis: Analysis, spent: float, estimate: Estimate) -> bool:
 def wanted_pages(asked: Sequence[int], total: int) -> list[int]:
     """The pages to look at, in order: those asked for, or all of them."""
     return sorted(set(asked)) if asked else list(range(1, total + 1))
+
+
+def check_pages(pages: int, most: int) -> None:
+    """Raises TooManyPages if an analysis may not have so many."""
+    if pages > most:
+        raise TooManyPages(
+            f"{pages:,} pages; one analysis looks at no more than {most:,} (max_analysis_pages). "
+            "Name some of them."
+        )
 
 
 def outcome(answers: Collection[PageAnswer]) -> tuple[AnalysisStatus, Reason | None]:

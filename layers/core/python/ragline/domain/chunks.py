@@ -34,7 +34,8 @@ class Block:
 
     ``level`` is 1-6 for headings, else 0. ``page`` counts from 1; None where the format has no
     pages. ``header`` is, for tables, the leading part of ``text`` (header row and rule, with its
-    final newline) that every piece of the table must repeat; empty otherwise.
+    final newline) that every piece of the table must repeat; empty otherwise. ``turn``: from this
+    character of ``text`` on, a paragraph stands on the following page; 0 if it stands on one.
     """
 
     kind: BlockKind
@@ -42,6 +43,13 @@ class Block:
     level: int = 0
     page: int | None = None
     header: str = ""
+    turn: int = 0
+
+    def page_at(self, offset: int) -> int | None:
+        """The page on which a character of ``text`` stands."""
+        if self.page is None or not self.turn or offset < self.turn:
+            return self.page
+        return self.page + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,9 @@ class WalkKind(StrEnum):
 class Walk:
     """A pass over a collection's documents, newest first, and a second one that checks.
 
-    ``cursor`` is where the pass is, '' at its start. ``seen`` counts the documents of the first
-    pass, ``changed`` those that were set going or deleted, ``left`` those that have to stay as they
-    are. ``ended_at`` is '' while it goes on.
+    ``cursor`` is where the pass is, '' at its start. Of the documents of the first pass ``seen``
+    counts all, ``changed`` those that were set going or deleted, ``left`` those that have to stay
+    as they are. ``ended_at`` is '' while it goes on.
     """
 
     walk_id: str
@@ -39,7 +39,7 @@ class Walk:
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
+class CollectionSettings:
     """``chunking`` None is the deployment's own. ``walk`` is the last one.
 
     ``stamp`` is another after each write, and '' of what the ledger never heard of.

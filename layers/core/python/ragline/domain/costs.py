@@ -63,7 +63,10 @@ def function_cost(usage: Usage, prices: Prices) -> float:
 def bill(usages: Iterable[Usage], prices: Prices) -> list[Line]:
     """Everything that is paid by use, by meter; what was not used is left out."""
     sums = total(usages)
-    return [metered(meter, sums[meter], prices) for meter in RATES if sums[meter]]
+    lines = [metered(meter, sums[meter], prices) for meter in RATES if sums[meter]]
+    if sums["vision_tokens"]:
+        lines.append(Line("vision_tokens", sums["vision_tokens"], sums["vision_usd"]))
+    return lines
 
 
 def metered(meter: str, amount: float, prices: Prices) -> Line:
@@ -81,9 +84,9 @@ def spent(lines: Sequence[Line]) -> float:
 def a_chunk(usages: Sequence[Usage], prices: Prices) -> float | None:
     """What a chunk cost in dollars, of all functions that it went through; None without chunks.
 
-    Chunks are counted by the embedder, which each passes once. What the api was asked besides is
-    left out: it is not the chunks' doing.
+    Chunks are counted by the embedder, which each passes once. What the api and the analyst were
+    asked besides is left out: it is not the chunks' doing.
     """
-    ingest = [usage for usage in usages if usage.function != "api"]
+    ingest = [usage for usage in usages if usage.function not in {"api", "analyst"}]
     chunks = sum(usage["chunks"] for usage in ingest if usage.function == "embedder")
     return spent(bill(ingest, prices)) / chunks if chunks else None

@@ -67,9 +67,9 @@ class Progress:
     """Exact counts for one generation.
 
     A document is split in one or more page ranges; ``chunks_total`` grows with each range that is
-    done, so it is final once ``ranges_done == ranges_total``. ``embedded`` counts the chunks that
-    are embedded and not yet indexed or failed; the three states of a chunk exclude one another.
-    Each page done is of one kind, see ``PageKind``.
+    done, so it is final once ``ranges_done == ranges_total``. ``ranges_failed`` of those done could
+    not be read. ``embedded`` counts the chunks that are embedded and not yet indexed or failed; the
+    three states of a chunk exclude one another. Each page done is of one kind, see ``PageKind``.
     """
 
     pages_total: int = 0
@@ -85,6 +85,7 @@ class Progress:
     pages_image: int = 0
     pages_blank: int = 0
     pages_failed: int = 0
+    ranges_failed: int = 0
 
     @property
     def page_counts(self) -> PageCounts:
@@ -120,10 +121,32 @@ class Progress:
     def outcome(self) -> Status:
         """The terminal status that these counts mean; only asked once ``complete``."""
         if not self.chunks_total:
-            return Status.FAILED if self.pages_failed else Status.EMPTY
+            return Status.FAILED if self.unread else Status.EMPTY
         if not self.indexed:
             return Status.FAILED
-        return Status.PARTIAL if self.failed or self.pages_failed else Status.INDEXED
+        return Status.PARTIAL if self.failed or self.unread else Status.INDEXED
+
+    @property
+    def unread(self) -> bool:
+        """Whether some of the document could not be read."""
+        return bool(self.pages_failed or self.ranges_failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a document lies that came within another one, such as an archive or a mail.
+
+    ``parent`` is that one's id and ``filename`` its name, ``path`` the place in there, as shown to
+    people, ``depth`` how many documents lie around it. Out of it, in turn, at most so many
+    ``files`` and ``bytes`` may be taken, all levels together.
+    """
+
+    parent: str
+    filename: str
+    path: str
+    depth: int
+    files: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +159,9 @@ class Document:
     ``delete_requested``: it was deleted through the API, not by the bucket. ``live_chunks``: how
     many chunks the live generation has, while another one is worked on. ``trace_id`` finds what
     every function logged of it since its bytes were announced, or came. ``webhook``: the id of one
-    that is told of it in any case, '' for none.
+    that is told of it in any case, '' for none. ``origin``: None unless it came within another
+    document. ``children``: how many files came in it, each a document of its own or named among its
+    failures; 0 only if no such document can be left.
     """
 
     partition: Partition
@@ -163,6 +188,13 @@ class Document:
     timings: Mapping[str, str] = field(default_factory=dict)
     trace_id: str = ""
     webhook: str = ""
+    origin: Origin | None = None
+    children: int = 0
+
+    @property
+    def parent(self) -> str:
+        """The id of the document that it came in; '' if it came by itself."""
+        return self.origin.parent if self.origin else ""
 
     @property
     def terminal(self) -> bool:

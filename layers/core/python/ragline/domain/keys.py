@@ -3,6 +3,7 @@
 uploads/{tenant}/{collection}/{document_id}/{filename}                        the user's bytes
 chunks/{tenant}/{collection}/{document_id}/{generation}/{first}.jsonl.gz      one part
 vectors/{tenant}/{collection}/{document_id}/{generation}/{fingerprint}-{sha}.npz
+ocr/{tenant}/{collection}/{document_id}/{engine}/{sha}.json.gz                 a picture's text
 index/                                                                        the vector index
 """
 
@@ -76,8 +77,26 @@ def parse_upload_key(key: str) -> Upload:
 
 
 def document_prefixes(partition: Partition, document_id: str) -> tuple[str, str]:
-    """Everything derived from a document: its chunks and its vectors, all generations."""
+    """Everything derived from a document by generation: its chunks and its vectors."""
     return f"chunks/{partition}/{document_id}/", f"vectors/{partition}/{document_id}/"
+
+
+def recognised_prefix(partition: Partition, document_id: str) -> str:
+    """Below it is what OCR read in a document's pictures, in all its generations."""
+    return f"ocr/{partition}/{document_id}/"
+
+
+def recognised_key(partition: Partition, document_id: str, fingerprint: str, digest: str) -> str:
+    """Of the picture whose bytes have this SHA-256, as the engine of that fingerprint read it."""
+    return f"{recognised_prefix(partition, document_id)}{fingerprint}/{digest}.json.gz"
+
+
+def parse_recognised_key(key: str) -> tuple[Partition, str] | None:
+    """The partition and the document that a result of OCR is of; None for any other key."""
+    parts = key.split("/")
+    if len(parts) != 6 or parts[0] != "ocr":
+        return None
+    return Partition(parts[1], parts[2]), parts[3]
 
 
 @dataclass(frozen=True, slots=True)

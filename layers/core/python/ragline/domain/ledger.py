@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 
 from ragline.domain.chunks import CHUNKS_PER_PART, ORDINALS_PER_RANGE, Part
-from ragline.domain.documents import Document, Metadata, Partition, Reason
+from ragline.domain.documents import Document, Metadata, Origin, Partition, Reason
+from ragline.domain.pages import PageCounts
 
 
 class ChunkState(IntEnum):
@@ -23,7 +25,8 @@ class NewDocument:
     """What is known of a document before its bytes are read.
 
     ``upload_seconds`` is how long its bytes may take to arrive, ``trace_id`` that of who says so,
-    ``webhook`` the id of one that is told of it in any case, '' for none.
+    ``webhook`` the id of one that is told of it in any case, '' for none, ``origin`` the document
+    that it came in.
     """
 
     partition: Partition
@@ -38,6 +41,7 @@ class NewDocument:
     upload_seconds: int = 604_800
     trace_id: str = ""
     webhook: str = ""
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +84,30 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class RangeRecord:
+    """What came of one range of a document: how many ``chunks`` it was cut into.
+
+    ``pages``: what became of its pages; None where only their number was kept, as until version
+    0.1. ``reason``: why the first that failed did. ``lost``: nothing of the range could be read, so
+    all of its pages failed, and it may be tried again.
+    """
+
+    chunks: int = 0
+    pages: PageCounts | None = field(default_factory=PageCounts)
+    reason: Reason | None = None
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """How far one generation is, record by record.
 
-    ``ranges``: range number → chunks that it was cut into. ``chunks``: ordinal → state, of those
-    that have one; the others are pending. ``reasons``: ordinal → why, of the failed ones.
+    ``ranges``: range number → what came of it, of those that are done. ``chunks``: ordinal →
+    state, of those that have one; the others are pending. ``reasons``: ordinal → why, of the failed
+    ones.
     """
 
-    ranges: Mapping[int, int] = field(default_factory=dict)
+    ranges: Mapping[int, RangeRecord] = field(default_factory=dict)
     chunks: Mapping[int, ChunkState] = field(default_factory=dict)
     reasons: Mapping[int, Reason] = field(default_factory=dict)
 
@@ -97,7 +117,7 @@ class Work:
         return [
             number * ORDINALS_PER_RANGE + i
             for number in sorted(self.ranges)
-            for i in range(self.ranges[number])
+            for i in range(self.ranges[number].chunks)
         ]
 
     @property
@@ -113,12 +133,7 @@ class Work:
 
     def counts(self) -> dict[str, int]:
         """What the document's progress must say, by its field names."""
-        states = list(self.chunks.values())
-        return {
-            "ranges_done": len(self.ranges),
-            "chunks_total": sum(self.ranges.values()),
-            **{state.name.lower(): states.count(state) for state in ChunkState},
-        }
+        return counts_of(self.ranges.values(), Counter(self.chunks.values()))
 
     def parts(
         self, document: Document, ordinals: Sequence[int], generation: int | None = None
@@ -136,11 +151,38 @@ class Work:
                 document.document_id,
                 generation or document.generation,
                 number * ORDINALS_PER_RANGE + at * CHUNKS_PER_PART,
-                min(CHUNKS_PER_PART, self.ranges.get(number, 0) - at * CHUNKS_PER_PART),
+                min(CHUNKS_PER_PART, self._cut_into(number) - at * CHUNKS_PER_PART),
             )
             for number, at in sorted(firsts)
-            if self.ranges.get(number, 0) > at * CHUNKS_PER_PART
+            if self._cut_into(number) > at * CHUNKS_PER_PART
         ]
+
+    def _cut_into(self, number: int) -> int:
+        return self.ranges[number].chunks if number in self.ranges else 0
+
+
+def first_trouble(ranges: Mapping[int, RangeRecord]) -> Reason | None:
+    """Why the first page that could not be read was not."""
+    return next((ranges[n].reason for n in sorted(ranges) if ranges[n].reason), None)
+
+
+def counts_of(
+    ranges: Collection[RangeRecord], states: Mapping[ChunkState, int]
+) -> dict[str, int]:
+    """What a document's progress must say of these records, by its field names.
+
+    Where the kinds of some range's pages were not kept, the number of pages done is left out.
+    """
+    pages = [one.pages for one in ranges if one.pages is not None]
+    kinds = {f.name: sum(getattr(one, f.name) for one in pages) for f in fields(PageCounts)}
+    return {
+        "ranges_done": len(ranges),
+        "ranges_failed": sum(one.lost for one in ranges),
+        "chunks_total": sum(one.chunks for one in ranges),
+        **({"pages_done": sum(kinds.values())} if len(pages) == len(ranges) else {}),
+        **{f"pages_{kind}": count for kind, count in kinds.items()},
+        **{state.name.lower(): states.get(state, 0) for state in ChunkState},
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,14 +22,14 @@ over looks at that first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from ragline.domain.documents import SEARCHABLE, Document, Partition, Progress, Reason, Status
 from ragline.domain.errors import InvalidRequest, MalformedMessage, WriteConflict
 from ragline.domain.keys import normal_sequencer
-from ragline.domain.ledger import ChunkState, Multipart, NewDocument
+from ragline.domain.ledger import ChunkState, Multipart, NewDocument, RangeRecord, counts_of
 from ragline.domain.pages import PageCounts
 from ragline.domain.times import later
 
@@ -82,6 +82,7 @@ def created(old: Record | None, new: NewDocument, now: str) -> Record:
         generation=old.document.generation,
         sequencer=old.document.sequencer,
         delete_requested=old.document.delete_requested,
+        children=old.document.children,
     )
     return Record(again, lease_until=lease)
 
@@ -122,7 +123,9 @@ def begun(
             return None
         if document.delete_requested:
             raise WriteConflict(f"document {document.document_id} is still being deleted.")
-        revived = replace(_fresh(new, now), generation=document.generation)
+        revived = replace(
+            _fresh(new, now), generation=document.generation, children=document.children
+        )
         return _started(revived, order, fingerprint, now)
     return _started(_updated(document, new), order, fingerprint, now)
 
@@ -146,6 +149,17 @@ def identified(old: Record | None, generation: int, checksum: str, now: str) -> 
     if old.document.checksum == checksum:
         return old
     return replace(old, document=replace(old.document, checksum=checksum, updated_at=now))
+
+
+def counted_children(
+    old: Record | None, generation: int, children: int, now: str
+) -> Record | None:
+    """How many files came in it."""
+    if old is None or not old.document.wants(generation):
+        return None
+    if old.document.children == children:
+        return old
+    return replace(old, document=replace(old.document, children=children, updated_at=now))
 
 
 def planned(
@@ -181,23 +195,36 @@ def cut_whole(
         return None
     if old.document.progress != Progress() or not old.document.wants(generation):
         return None
-    counts = range_counts(chunks, pages)
+    counts = range_moves(None, RangeRecord(chunks, pages))
     progress = Progress(pages_total=pages.total, ranges_total=1, **counts)
     cut = replace(old, document=replace(old.document, progress=progress, updated_at=now))
     return split(cut, generation, now) or cut
 
 
-def range_counts(chunks: int, pages: PageCounts) -> dict[str, int]:
-    """What one range that is cut adds to the progress, by its field names."""
-    kinds = {f"pages_{kind}": count for kind, count in asdict(pages).items()}
-    return {"ranges_done": 1, "chunks_total": chunks, "pages_done": pages.total, **kinds}
+def range_moves(was: RangeRecord | None, now: RangeRecord | None) -> dict[str, int]:
+    """By how much each count changes when the record of a range does; zeros left out.
+
+    Nothing does where a range that was cut is cut again, or said to be lost: what was cut stays.
+    One that was lost may be cut after all, or (None) be opened to be tried again.
+    """
+    if was is not None and now is not None and (now.lost or not was.lost):
+        return {}
+    before = _counts_of(was)
+    return {name: by for name, n in _counts_of(now).items() if (by := n - before[name])}
 
 
-def settled(old: Record | None, generation: int, advice: str, now: str) -> Record | None:
+def settled(
+    old: Record | None,
+    generation: int,
+    advice: str,
+    now: str,
+    unread: Callable[[], Reason | None] = lambda: None,
+) -> Record | None:
     """The terminal status that complete counts mean.
 
     A generation that has no text replaces the one before it too: what was in it is gone. One that
     ended as partial or failed ends again, better, when failed chunks came through after all.
+    ``unread`` tells why the first page that could not be read was not; it is asked if there is one.
     """
     if old is None or not old.document.wants(generation):
         return None
@@ -214,7 +241,7 @@ def settled(old: Record | None, generation: int, advice: str, now: str) -> Recor
     ended = replace(
         _reached(document, outcome, "indexed" if searchable else outcome.value, now),
         live_generation=live,
-        reason=old.chunk_reason if document.progress.failed else None,
+        reason=_why(old, unread),
         advice=advice if outcome is Status.EMPTY else "",
     )
     return _moved(old, _still_answering(ended) if outcome is Status.FAILED else ended)
@@ -236,17 +263,21 @@ def failed(
     return _moved(old, ended if advice else _still_answering(ended))
 
 
-def retried(old: Record | None, generation: int, left: Reason | None, now: str) -> Record | None:
+def retried(
+    old: Record | None, generation: int, left: Reason | None, now: str, split: bool = False
+) -> Record | None:
     """Under way again, in the same generation: what failed is to be tried once more.
 
-    A generation that failed while it was split is split again; else its chunks are all there.
-    ``left`` is why those chunks failed that are not tried again, None if there are none.
+    A generation that failed while it was split is split again, and one of which ranges are tried
+    again (``split``); else its chunks are all there. ``left`` is why those chunks failed that are
+    not tried again, None if there are none.
     """
     if old is None or not old.document.wants(generation) or old.document.status not in TROUBLED:
         return None
     progress, reason = old.document.progress, old.document.reason
-    cut = progress.split and progress.chunks_total and not (reason and reason.stage == "split")
-    status = Status.PROCESSING if cut else Status.SPLITTING
+    unread = not progress.complete and reason is not None and reason.stage == "split"
+    cut = progress.split and progress.chunks_total and not unread
+    status = Status.PROCESSING if cut and not split else Status.SPLITTING
     again = _reached(old.document, status, "retried", now)
     moved = _moved(old, replace(again, reason=None, advice=""))
     return replace(moved, chunk_reason=left or old.chunk_reason)
@@ -423,6 +454,7 @@ def _fresh(new: NewDocument, now: str) -> Document:
         upload_key=new.upload_key,
         trace_id=new.trace_id,
         webhook=new.webhook,
+        origin=new.origin,
     )
 
 
@@ -462,6 +494,17 @@ def _started(document: Document, order: str, fingerprint: str, now: str) -> Reco
         updated_at=now,
     )
     return Record(started, lease_until=later(now, WORK_LEASE))
+
+
+def _counts_of(one: RangeRecord | None) -> dict[str, int]:
+    return counts_of([one] if one else [], {})
+
+
+def _why(old: Record, unread: Callable[[], Reason | None]) -> Reason | None:
+    """Why a generation did not come through whole; that of a page says more than of a chunk."""
+    progress = old.document.progress
+    why = unread() if progress.unread else None
+    return why or (old.chunk_reason if progress.failed else None)
 
 
 def _reached(document: Document, status: Status, mark: str, now: str) -> Document:

@@ -88,16 +88,34 @@ class Message(_InPartition):
 
 
 class PageRange(Message):
-    """Pages queue: cut pages ``first_page``..``last_page`` (from 1, inclusive) of an upload.
+    """Pages queue: cut range ``number`` of an upload.
 
-    ``etag`` names the version of the object that the ranges were planned on; '' for any.
+    By ``unit``, that is pages ``first_page``..``last_page`` (from 1, inclusive), or what begins in
+    bytes ``first_byte`` to ``last_byte`` (from 0, exclusive) of a file in a ``format`` that is read
+    in slices. ``etag`` names the version of the object that the ranges were planned on; '' for any.
     """
 
     number: int = Field(ge=0)
-    first_page: int = Field(ge=1)
-    last_page: int = Field(ge=1)
+    unit: Literal["pages", "bytes"] = "pages"
+    first_page: int = Field(default=1, ge=1)
+    last_page: int = Field(default=1, ge=1)
+    first_byte: int = Field(default=0, ge=0)
+    last_byte: int = Field(default=0, ge=0)
+    format: str = ""
     upload_key: str
     etag: str = ""
+
+    @property
+    def pages(self) -> int:
+        """How many it has; none of a file that is read in slices."""
+        return self.last_page - self.first_page + 1 if self.unit == "pages" else 0
+
+    @property
+    def what(self) -> str:
+        """The range in words."""
+        if self.unit == "pages":
+            return f"pages {self.first_page} to {self.last_page}"
+        return f"bytes {self.first_byte:,} to {self.last_byte:,}"
 
 
 class Uploaded(Envelope):
@@ -123,6 +141,11 @@ class CollectionWalk(_InPartition):
 
     schema_version: Literal[1, 2, 3] = 3
     walk_id: str = Field(min_length=1)
+
+    @property
+    def upload_key(self) -> str:
+        """Stands for all of the collection, where one asks whose work this is."""
+        return f"uploads/{self.partition}/*"
 
 
 PageWork = PageRange | Uploaded | CollectionWalk
@@ -220,7 +243,7 @@ _index_op: TypeAdapter[IndexOp] = TypeAdapter(Annotated[IndexOp, Field(discrimin
 
 
 def _kind(value: Any) -> str:
-    told = value if isinstance(value, dict) else vars(value)
+    told = value if isinstance(value, dict) else getattr(value, "__dict__", {})
     if told.get("walk_id") is not None:
         return "walk"
     return "range" if told.get("key") is None else "uploaded"

@@ -18,11 +18,12 @@ from ragline.domain.errors import InvalidRequest
 METERS = (
     "invocations", "milliseconds", "cpu_milliseconds", "megabyte_milliseconds", "chunks", "calls",
     "api_requests", "dynamodb_write_units", "dynamodb_read_units", "s3_writes", "s3_reads",
-    "sqs_requests", "sqs_fifo_requests",
+    "sqs_requests", "sqs_fifo_requests", "vision_tokens", "vision_usd",
 )  # fmt: skip
 """What is counted. ``megabyte_milliseconds``: the function's memory times its time, as Lambda bills
 it; ``calls``: of AWS services, all together; ``s3_writes`` are LISTs too, which cost the same;
-``chunks``: that went through the function."""
+``chunks``: that went through the function. ``vision_usd``: what ``vision_tokens`` cost, in dollars,
+for each model has prices of its own."""
 
 STACK = ""
 """In a tenant's place: what belongs to no tenant, such as maintenance."""

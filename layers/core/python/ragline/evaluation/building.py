@@ -19,6 +19,7 @@ from pathlib import Path
 from ragline.adapters.local_files import LocalFiles
 from ragline.adapters.memory.ledger import MemoryLedger
 from ragline.adapters.memory.objects import MemoryObjects
+from ragline.adapters.memory.passwords import MemoryPasswords
 from ragline.adapters.memory.queues import MemoryQueues
 from ragline.domain.documents import SEARCHABLE, Document, Partition, Status
 from ragline.domain.keys import upload_key
@@ -144,6 +145,7 @@ def _embedded(batch: Sequence[tuple[int, Entry]], ledger: Ledger, means: Means) 
         reader=ReaderHere(),
         tokenizer=means.tokenizer,
         limits=means.limits,
+        passwords=MemoryPasswords(),
     )
     for position, entry in batch:
         name, key = filename(position), upload_key(PARTITION, _id(position), filename(position))

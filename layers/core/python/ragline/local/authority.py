@@ -1,11 +1,13 @@
 """Policies enforced by the local cloud as AWS would, and a journal of what they decided.
 
 MiniStack (``AUTH=true``) gives every function a session of its own role and asks the role's
-policies at each call. Five things are put right here, in its process and nowhere else:
+policies at each call. Six things are put right here, in its process and nowhere else:
 
 - It asks for ``sqs:SendMessageBatch`` and the like, which are calls but no actions: on AWS a batch
   needs the action of the single call.
   https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
+- So it does for ``bedrock:Converse``, for which AWS asks ``bedrock:InvokeModel``.
+  https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference-call.html
 - It speaks plain HTTP, so policies that ask for TLS would refuse everything. The loopback stands
   for TLS, unless a request says by ``X-Forwarded-Proto: http`` that it came without.
 - It asks ``ssm:DeleteParameters`` for any resource, where AWS asks for each parameter's.
@@ -36,6 +38,8 @@ _CALLED_FOR_MANY = frozenset(
 
 def action_of(call: str | None) -> str | None:
     """The IAM action that AWS asks for where MiniStack names the call."""
+    if call == "bedrock:Converse":
+        return "bedrock:InvokeModel"
     return call.removesuffix(_BATCH) if call in _CALLED_FOR_MANY else call
 
 

@@ -8,18 +8,35 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import import_module
 from typing import TypeVar, cast
 
 from ragline.domain.chunks import Block, Extraction
-from ragline.domain.errors import CorruptDocument, FileTooLarge, RaglineError
-from ragline.parsing.formats import Format, sniff
+from ragline.domain.errors import (
+    CorruptDocument,
+    FileTooLarge,
+    MalformedMessage,
+    RaglineError,
+)
+from ragline.parsing.formats import Format, format_of, sniff
 from ragline.parsing.limits import MAX_DEPTH, Source, too_deep
-from ragline.ports import Survey
+from ragline.parsing.office import unlocked
+from ragline.parsing.slices import REACH, can_slice, read_slice, spans
+from ragline.ports import Member, Survey
 
-__all__ = ["PARSER_FINGERPRINT", "Format", "Source", "extract", "sniff", "survey"]
+__all__ = [
+    "PARSER_FINGERPRINT",
+    "Format",
+    "Source",
+    "extract",
+    "extract_slice",
+    "members",
+    "slice_spans",
+    "sniff",
+    "survey",
+]
 
 PARSER_FINGERPRINT = "ragline-parsing-2"
 """Raised whenever the same bytes would yield other blocks; stored on each generation."""
@@ -41,8 +58,17 @@ _EXTRACTORS = {
     Format.JSONL: "records:extract_lines",
     Format.EPUB: "epub:extract",
     Format.EML: "mail:extract",
+    Format.XML: "markup:extract",
+    Format.ZIP: "containers:extract",
+    Format.IMAGE: "images:extract",
 }
-_PAGE_COUNTERS = {Format.PDF: "pdf:page_count", Format.PPTX: "slides:page_count"}
+_PAGE_COUNTERS = {
+    Format.PDF: "pdf:page_count",
+    Format.PPTX: "slides:page_count",
+    Format.IMAGE: "images:page_count",
+}
+_CONTAINERS = frozenset({Format.ZIP, Format.EML})
+_MEMBERS = "containers:members"
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -51,12 +77,13 @@ def survey(source: Source) -> Survey:
 
     Raises as ``extract`` and ``sniff``.
     """
-    format = sniff(source.data, source.filename)
+    source, format = _known(source)
     counter = _PAGE_COUNTERS.get(format)
     if counter is None:
-        return Survey(format)
+        return Survey(format, sliced=can_slice(source, format), members=_count(source, format))
     count = cast("Callable[[Source], int]", _function(counter))
-    return Survey(format, pages=_guarded(lambda: count(source)))
+    pages = _guarded(lambda: count(source))
+    return Survey(format, pages=pages, scanned=_guarded(lambda: _scanned(source, format)))
 
 
 def extract(source: Source, format: Format | None = None) -> Extraction:
@@ -71,9 +98,63 @@ def extract(source: Source, format: Format | None = None) -> Extraction:
         EmptyFile, UnsupportedType: as ``sniff``.
     """
     source.check_time()
-    format = format or sniff(source.data, source.filename)
+    if format is None:
+        source, format = _known(source)
     parse = cast("Callable[[Source], Extraction]", _function(_EXTRACTORS[format]))
-    extraction = _guarded(lambda: parse(source))
+    return _fit(_guarded(lambda: parse(source)))
+
+
+def extract_slice(source: Source, start: int, end: int) -> Extraction:
+    """The text that begins in these bytes (``end`` exclusive) of a file whose survey says sliced.
+
+    Raises as ``extract``.
+    """
+    source.check_time()
+    format = format_of(source)
+    return _fit(_guarded(lambda: read_slice(source, format, start, end)))
+
+
+def slice_spans(format: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Which bytes of a file of this format ``extract_slice`` looks at, their ends exclusive.
+
+    Raises:
+        MalformedMessage: there is no such format, or it is not read in slices.
+    """
+    if format not in REACH:
+        raise MalformedMessage(f"format {format[:40]!r} is not read in slices.")
+    return spans(Format(format), start, end)
+
+
+def members(source: Source) -> Iterator[Member]:
+    """The files in an archive or a mail, see ``containers.members``; none in other formats."""
+    format = _guarded(lambda: format_of(source))
+    if format in _CONTAINERS:
+        listed = cast("Callable[[Source, Format], Iterator[Member]]", _function(_MEMBERS))
+        held = listed(source, format)
+        while (member := _guarded(lambda: next(held, None))) is not None:
+            yield member
+
+
+def _scanned(source: Source, format: Format) -> bool:
+    if format is Format.PDF:
+        return cast("Callable[[Source], bool]", _function("pdf:is_scanned"))(source)
+    return format is Format.IMAGE
+
+
+def _known(source: Source) -> tuple[Source, Format]:
+    """The source, decrypted if it is an office file under a password, and its format."""
+    opened = _guarded(lambda: unlocked(source))
+    return opened, _guarded(lambda: format_of(opened))
+
+
+def _count(source: Source, format: Format) -> int:
+    if format not in _CONTAINERS:
+        return 0
+    count = cast("Callable[[Source, Format], int]", _function("containers:count"))
+    return _guarded(lambda: count(source, format))
+
+
+def _fit(extraction: Extraction) -> Extraction:
     return replace(
         extraction,
         blocks=[_clean(block) for block in extraction.blocks if block.text.strip()],

@@ -53,7 +53,7 @@ def open_archive(data: bytes) -> zipfile.ZipFile:
     members = archive.infolist()
     if any(encrypted(member) for member in members):
         raise EncryptedDocument("The file is password protected; remove the password first.")
-    check_unpacked(members, len(data), most=MAX_UNPACKED, most_members=MAX_MEMBERS)
+    check_document(members, len(data))
     return archive
 
 
@@ -73,6 +73,11 @@ def open_directory(file: bytes | Path) -> zipfile.ZipFile:
 
 def encrypted(member: zipfile.ZipInfo) -> bool:
     return bool(member.flag_bits & _ENCRYPTED_FLAG)
+
+
+def check_document(members: Sequence[zipfile.ZipInfo], packed: int) -> None:
+    """``check_unpacked`` with the limits of office files and books."""
+    check_unpacked(members, packed, most=MAX_UNPACKED, most_members=MAX_MEMBERS)
 
 
 def check_unpacked(

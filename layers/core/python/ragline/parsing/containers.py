@@ -59,6 +59,13 @@ def members(source: Source, format: Format) -> Iterator[Member]:
         yield from mail.attached(source)
 
 
+def count(source: Source, format: Format) -> int:
+    """How many there are."""
+    if format is Format.ZIP:
+        return len(_listed(source))
+    return sum(1 for _ in members(source, format))
+
+
 def extract(source: Source) -> Extraction:
     """The list of contents: a table for each folder, under its name."""
     folders: dict[str, list[tuple[str, str]]] = {}
@@ -88,7 +95,10 @@ class _Packed:
 
 
 def _listed(source: Source) -> list[_Packed]:
-    """The files worth reading, each with a path of its own, in the archive's order."""
+    """The files worth reading, each with a path of its own, in the archive's order.
+
+    Raises as ``members``.
+    """
     with open_directory(source.file) as archive:
         entries = archive.infolist()
     files = [entry for entry in entries if not entry.is_dir()]
@@ -100,10 +110,21 @@ def _listed(source: Source) -> list[_Packed]:
         if _wanted(entry, paths[position])
     ]
     unique = numbered(path for _, _, path in wanted)
-    return [
+    listed = [
         _Packed(position, entry, path)
         for (position, entry, _), path in zip(wanted, unique, strict=True)
     ]
+    _check_password(source, listed)
+    return listed
+
+
+def _check_password(source: Source, listed: Sequence[_Packed]) -> None:
+    locked = next((one for one in listed if encrypted(one.entry)), None)
+    if locked is None:
+        return
+    if not source.password:
+        raise EncryptedDocument("The archive is encrypted, and no password was given.")
+    _read(source, locked, 1)
 
 
 def _names(entries: Sequence[zipfile.ZipInfo]) -> list[str]:
@@ -126,13 +147,7 @@ def _wanted(entry: zipfile.ZipInfo, path: str) -> bool:
 
 
 def _zipped(source: Source) -> Iterator[Member]:
-    listed = _listed(source)
-    locked = next((one for one in listed if encrypted(one.entry)), None)
-    if locked is not None:
-        if not source.password:
-            raise EncryptedDocument("The archive is encrypted, and no password was given.")
-        _read(source, locked, 1)
-    for one in listed:
+    for one in _listed(source):
         yield Member(one.path, one.entry.file_size, partial(_whole, source, one))
 
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import re
+import zipfile
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from ragline.domain.errors import CorruptDocument, EmptyFile, EncryptedDocument, UnsupportedType
-from ragline.parsing.archives import open_archive, read_member
+from ragline.domain.errors import CorruptDocument, EmptyFile
+from ragline.parsing import marks
+from ragline.parsing.archives import check_document, encrypted, open_directory, read_member
 from ragline.parsing.decoding import decode, is_text
+from ragline.parsing.limits import Source
+from ragline.parsing.refusals import (
+    OLE2,
+    is_picture,
+    ole2_refusal,
+    refused,
+    refused_package,
+    unsupported,
+)
 
 
 class Format(StrEnum):
@@ -25,11 +35,10 @@ class Format(StrEnum):
     JSONL = "jsonl"
     EPUB = "epub"
     EML = "eml"
+    XML = "xml"
     ZIP = "zip"
     IMAGE = "image"
 
-
-_SUPPORTED = "PDF, DOCX, PPTX, XLSX, HTML, Markdown, plain text, CSV, JSON, JSON Lines, EPUB, EML"
 
 _TEXTUAL = {
     ".html": Format.HTML,
@@ -46,8 +55,9 @@ _TEXTUAL = {
     ".jsonl": Format.JSONL,
     ".ndjson": Format.JSONL,
     ".eml": Format.EML,
+    ".xml": Format.XML,
 }
-_BINARY = frozenset({".pdf", ".docx", ".pptx", ".xlsx", ".epub"})
+_BINARY = frozenset({".pdf", ".docx", ".pptx", ".xlsx", ".epub", ".zip", ".png", ".jpg", ".jpeg"})
 _OFFICE_TYPES = (
     (b"wordprocessingml.", Format.DOCX),
     (b"ms-word.", Format.DOCX),
@@ -57,96 +67,103 @@ _OFFICE_TYPES = (
     (b"ms-excel.sheet.macroEnabled", Format.XLSX),
 )
 _MAIN_TYPE = re.compile(rb'ContentType="([^"]+\.main\+xml)"')
-_OLE2 = bytes.fromhex("D0CF11E0A1B11AE1")
+_MEMBERS = {
+    "word/document.xml": Format.DOCX,
+    "ppt/presentation.xml": Format.PPTX,
+    "xl/workbook.xml": Format.XLSX,
+    "META-INF/container.xml": Format.EPUB,
+}
+_OF_DOCUMENTS = ("[Content_Types].xml", "mimetype", *_MEMBERS)
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08PK\x03\x04")
 _MAGIC_WINDOW = 1024
-_HTML = re.compile(
-    # A comment ends at its first "-->": one that could go on would be tried in 2^n ways.
-    r"\A\s*(<\?xml[^>]*>\s*)?(<!--((?!-->).)*-->\s*)*<(!doctype\s+html|html[\s>])",
-    re.I | re.S,
-)
+_PDF_OBJECT = re.compile(rb"\d+ \d+ obj\b")
 
 
 def sniff(data: bytes, filename: str) -> Format:
-    """The format of a file; a wrong extension on recognisable content is no error.
+    """As ``format_of``, of bytes."""
+    return format_of(Source(data, filename))
+
+
+def format_of(source: Source) -> Format:
+    """The format of a file: by its content where that shows it, else by its name.
 
     Raises:
         EmptyFile: zero bytes.
-        EncryptedDocument: an office file under a password.
-        CorruptDocument, LimitExceeded: a zip container that cannot, or must not, be opened.
-        UnsupportedType: none of the formats read; names them.
+        EncryptedDocument: an office file under a password; see ``parsing.office.unlocked``.
+        CorruptDocument: it is named like a format that it does not begin like, or a broken zip.
+        UnsupportedType: none of the formats read; names it, if it is known.
     """
-    if not data:
-        raise EmptyFile("The file is empty (0 bytes); upload it again.")
-    extension = PurePosixPath(filename.replace("\\", "/")).suffix.lower()
-    if data.startswith(b"%PDF-") or (
-        b"%PDF-" in data[:_MAGIC_WINDOW] and extension not in _TEXTUAL
-    ):
+    head = source.head
+    if not head:
+        raise EmptyFile("The file is empty (0 bytes).")
+    if head.startswith(_ZIP):
+        return _zip_format(source)
+    if head.startswith(OLE2):
+        raise ole2_refusal(source)
+    if is_picture(head):
+        return Format.IMAGE
+    text = is_text(head)
+    if _is_pdf(head, text):
         return Format.PDF
-    if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _zip_format(data)
-    if data.startswith(_OLE2):
-        raise _ole2(data)
-    textual = is_text(data) and not data.startswith((b"{\\rtf", b"%!PS"))
-    if extension in _BINARY and not (textual and _HTML.match(decode(data[:_MAGIC_WINDOW]))):
-        raise CorruptDocument(
-            f"The file is named {extension} but does not begin like one: it is damaged, cut off or "
-            "misnamed; export it again and upload the new copy."
-        )
-    if not textual:
-        raise UnsupportedType(f"This type of file is not supported. Supported are: {_SUPPORTED}.")
-    return _textual(data, extension)
+    if known := refused(head, text=text):
+        raise unsupported(known)
+    extension = PurePosixPath(source.filename.replace("\\", "/")).suffix.lower()
+    shown = _shown(decode(head), whole=len(head) == source.size) if text else None
+    if shown is None and extension in _BINARY:
+        raise CorruptDocument(f"The file is named {extension} but does not begin like one.")
+    if not text:
+        raise unsupported("a file of no known type")
+    named = _TEXTUAL.get(extension, Format.TEXT)
+    if shown is Format.HTML and named is Format.MARKDOWN and not marks.is_page(decode(head)):
+        return named  # which may begin with a piece of HTML
+    return shown or named
 
 
-def _zip_format(data: bytes) -> Format:
-    with open_archive(data) as archive:
+def _shown(head: str, *, whole: bool) -> Format | None:
+    """The format of a text that shows it; None for one that needs its name."""
+    if marks.is_page(head):
+        return Format.HTML
+    if marks.is_xml(head):
+        return Format.XML
+    if marks.is_mail(head):
+        return Format.EML
+    if marks.is_json_lines(head):
+        return Format.JSONL
+    if marks.is_json(head, whole=whole):
+        return Format.JSON
+    if marks.is_markdown(head):
+        return Format.MARKDOWN
+    if marks.is_table(head, whole=whole):
+        return Format.CSV
+    return Format.HTML if marks.is_fragment(head) else None
+
+
+def _is_pdf(head: bytes, text: bool) -> bool:
+    """Readers take a PDF that has other bytes before its header; a text may only mention one."""
+    at = head[:_MAGIC_WINDOW].find(b"%PDF-")
+    if at <= 0 or not text:
+        return at >= 0
+    return head[at - 1 : at] in (b"\n", b"\r") and bool(_PDF_OBJECT.search(head))
+
+
+def _zip_format(source: Source) -> Format:
+    with open_directory(source.file) as archive:
         names = set(archive.namelist())
-        if "[Content_Types].xml" in names:
+        if names.intersection(_OF_DOCUMENTS):
+            check_document(archive.infolist(), source.size)
+        if "[Content_Types].xml" in names and not _locked(archive, "[Content_Types].xml"):
             types = read_member(archive, "[Content_Types].xml")
             for main in _MAIN_TYPE.findall(types):
                 for marker, found in _OFFICE_TYPES:
                     if marker in main:
                         return found
-        for name, found in (
-            ("word/document.xml", Format.DOCX),
-            ("ppt/presentation.xml", Format.PPTX),
-            ("xl/workbook.xml", Format.XLSX),
-            ("META-INF/container.xml", Format.EPUB),
-        ):
+        for name, found in _MEMBERS.items():
             if name in names:
                 return found
-    raise UnsupportedType(
-        f"This zip file is none of the supported documents; upload the files in it one by one. "
-        f"Supported are: {_SUPPORTED}."
-    )
+        if other := refused_package(names, archive):
+            raise unsupported(other)
+    return Format.ZIP
 
 
-def _ole2(data: bytes) -> EncryptedDocument | UnsupportedType:
-    if "EncryptedPackage".encode("utf-16-le") in data:
-        return EncryptedDocument(
-            "The office file is password protected; remove the password and upload it again."
-        )
-    return UnsupportedType(
-        "This is a legacy Microsoft Office file (.doc, .xls, .ppt or .msg); save it in the current "
-        f"format and upload that. Supported are: {_SUPPORTED}."
-    )
-
-
-def _textual(data: bytes, extension: str) -> Format:
-    known = _TEXTUAL.get(extension)
-    if known in (Format.TEXT, Format.MARKDOWN, None) and _HTML.match(decode(data[:_MAGIC_WINDOW])):
-        return Format.HTML
-    if known is Format.JSON and _is_json_lines(data):
-        return Format.JSONL
-    return known or Format.TEXT
-
-
-def _is_json_lines(data: bytes) -> bool:
-    """JSON Lines under a ``.json`` name: the first line is a whole object and another follows."""
-    first, _, rest = data.lstrip().partition(b"\n")
-    if not first.startswith(b"{") or not rest.lstrip().startswith(b"{"):
-        return False
-    try:
-        json.loads(first)
-    except (ValueError, RecursionError):
-        return False
-    return True
+def _locked(archive: zipfile.ZipFile, name: str) -> bool:
+    return encrypted(archive.getinfo(name))

@@ -40,6 +40,9 @@ MAX_PDF_UNPACKED = 256 * 1024 * 1024
 """Bytes that one stream of a PDF may unpack to, or all together that are packed to a 200th: PDFium
 holds a page's instructions twice. Pictures are not unpacked."""
 
+MAX_PICTURE_PIXELS = 150_000_000
+"""Of one picture or scanned page: A0 at 300 dots per inch has 140 million."""
+
 MAX_MAIL_HEADER = 256 * 1024
 """Bytes of the headers of a mail, or of one of its parts; real ones stay under a tenth of it."""
 

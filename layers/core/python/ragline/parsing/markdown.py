@@ -82,8 +82,8 @@ class _Reader:
         self.blocks: list[Block] = []
         self._source = source
         self._items: list[str] = []
-        self._lists = 0
-        self._bullet = False
+        self._lists: list[int | None] = []  # the next number of each open list; None for bullets
+        self._bullet = ""
         self._level = 0
         self._rows: list[list[str]] | None = None
 
@@ -100,14 +100,16 @@ class _Reader:
                 self._level = int(token.tag[1])
             case "heading_close":
                 self._level = 0
-            case "bullet_list_open" | "ordered_list_open":
-                self._lists += 1
+            case "bullet_list_open":
+                self._lists.append(None)
+            case "ordered_list_open":
+                self._lists.append(int(token.attrs.get("start", 1)))
             case "bullet_list_close" | "ordered_list_close":
-                self._lists -= 1
+                del self._lists[-1:]
                 if not self._lists:
                     self._flush_list()
             case "list_item_open":
-                self._bullet = True
+                self._bullet = self._next_bullet()
             case "table_open":
                 self._rows = []
             case "table_close":
@@ -122,6 +124,13 @@ class _Reader:
             case "inline":
                 self._inline(_plain(token))
 
+    def _next_bullet(self) -> str:
+        number = self._lists[-1] if self._lists else None
+        if number is None:
+            return "- "
+        self._lists[-1] = number + 1
+        return f"{number}. "
+
     def _inline(self, text: str) -> None:
         if self._rows is not None:
             if self._rows:
@@ -129,9 +138,8 @@ class _Reader:
         elif self._level:
             self._add(Block("heading", " ".join(text.split()), level=self._level))
         elif self._lists:
-            mark = "- " if self._bullet else "  "
-            self._items.append("  " * (self._lists - 1) + mark + text)
-            self._bullet = False
+            self._items.append("  " * (len(self._lists) - 1) + (self._bullet or "  ") + text)
+            self._bullet = ""
         else:
             self._add(Block("paragraph", text.strip()))
 

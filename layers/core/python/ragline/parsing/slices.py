@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import islice, pairwise
 
 from ragline.domain.chunks import Extraction
 from ragline.domain.errors import FileTooLarge
@@ -45,10 +45,10 @@ _ENDS = {
 }
 """What ends a slice: the first of the first kind that there is within reach. So does the file."""
 
-_WHOLE_LINE = re.compile(r"[^\r\n]*(?>\r\n?|\n)")
 _TRIED_ROWS = 1_000
+_ROW_LINES = 64
 _ROW_REACH = 16 * 1024
-"""How many line ends of a table are tried, and how far behind each is read to find a whole row."""
+"""How many line ends of a table are tried, and how far behind each one a whole row may reach."""
 
 _AHEAD = {Format.TEXT: 1, Format.MARKDOWN: 8, Format.CSV: _ROW_REACH, Format.JSONL: 1}
 """How far behind an end one has to see to know it for one; "\r" may be the half of a line end."""
@@ -90,6 +90,16 @@ def read_slice(source: Source, format: Format, start: int, end: int) -> Extracti
             return markdown.read(text, source)
         case _:
             return plain.read(text, source)
+
+
+def spans(format: Format, start: int, end: int) -> list[tuple[int, int]]:
+    """All bytes that ``read_slice`` looks at: the file's head, and the slice with some around it.
+
+    Their ends are exclusive, and may lie behind that of the file.
+    """
+    widest = max(_WIDTHS.values())
+    beyond = REACH[format] + (1 + _AHEAD[format]) * widest
+    return [(0, _HEAD), (max(0, start - widest), max(start, end) + beyond)]
 
 
 @dataclass(frozen=True)
@@ -163,8 +173,10 @@ class Sliced:
 
     def _begins_row(self, window: bytes, start: int) -> bool:
         """Whether a whole row begins here, rather than a line within a quoted field."""
-        following = window[start : start + _ROW_REACH].decode("latin-1")
-        return self.columns.fit(found[0] for found in islice(_WHOLE_LINE.finditer(following), 64))
+        following = window[start : start + _ROW_REACH]
+        ends = [found.end() for found in islice(_LINE_END.finditer(following), _ROW_LINES)]
+        lines = (following[one:other].decode("latin-1") for one, other in pairwise([0, *ends]))
+        return self.columns.fit(lines)
 
     @cached_property
     def columns(self) -> Columns:

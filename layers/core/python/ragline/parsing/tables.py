@@ -7,12 +7,16 @@ from collections.abc import Iterable, Sequence
 from ragline.domain.chunks import Block
 
 
-def table(rows: Iterable[Sequence[str]], *, page: int | None = None) -> Block | None:
-    """A table block, its first row as the header; None if no cell has text.
+def table(
+    rows: Iterable[Sequence[str]], *, page: int | None = None, heads: int = 1
+) -> Block | None:
+    """A table block; None if no cell has text.
 
-    Empty rows and columns are left out; short rows are filled up.
+    Its first ``heads`` rows are its header. Empty rows and columns are left out; short rows are
+    filled up.
     """
     cells = [[_cell(cell) for cell in row] for row in rows]
+    heads = max(1, sum(any(row) for row in cells[:heads]))
     cells = [row for row in cells if any(row)]
     if not cells:
         return None
@@ -23,8 +27,9 @@ def table(rows: Iterable[Sequence[str]], *, page: int | None = None) -> Block | 
     head, *body = [_line(row, len(used)) for row in cells]
     if not body:
         return Block("table", head, page=page)
-    header = f"{head}\n|{' --- |' * len(used)}\n"
-    return Block("table", header + "\n".join(body), page=page, header=header)
+    # Markdown has headers of one row: further ones stand below the rule, and are repeated too.
+    header = "\n".join([head, f"|{' --- |' * len(used)}", *body[: heads - 1]]) + "\n"
+    return Block("table", header + "\n".join(body[heads - 1 :]), page=page, header=header)
 
 
 def _cell(text: str) -> str:

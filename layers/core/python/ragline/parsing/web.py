@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from lxml import etree
 
@@ -17,11 +16,11 @@ from ragline.parsing.limits import (
     check_elements,
     too_deep,
 )
-from ragline.parsing.tables import table
+from ragline.parsing.web_chrome import strip_chrome
+from ragline.parsing.web_tables import data_table, mark_tables
 
-_DROPPED = ("script", "style", "nav", "noscript", "template", "svg", "iframe", "object", "select")
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_LISTS = frozenset({"ul", "ol", "menu", "dir"})
+_LISTS = frozenset({"ul", "ol", "menu", "dir", "dl"})
 _BLOCK_NAMES = """
     address article aside blockquote body caption center dd details dialog div dl dt fieldset
     figcaption figure footer form header hr html legend li main p section summary table tbody td
@@ -33,7 +32,6 @@ _XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]+encoding\s*=\s*["']([\w-]+)""")
 _LONG_TAG = re.compile(r"<[^<>]{20000,}")
 """One that could have too many attributes: each takes two characters at least."""
 _HEAD = 4096
-_MAX_SPAN = 100
 _MAX_HEADING = 400
 _CHECK_EVERY = 5_000
 _LEAF = "ragline-leaf"
@@ -85,7 +83,8 @@ def read(markup: str, source: Source) -> tuple[list[Block], str]:
     title = _squeeze(root.findtext(".//title") or "")
     for head in root.findall("head"):
         root.remove(head)
-    etree.strip_elements(root, *_DROPPED, with_tail=False)
+    _check_depth(root)
+    strip_chrome(root)
     return _Walk(root, source).blocks, title
 
 
@@ -96,10 +95,9 @@ class _Walk:
         self.blocks: list[Block] = []
         self._inline: list[str] = []
         self._items: list[str] = []
-        self._lists = 0
+        self._lists: list[int | None] = []  # the next number of each open list; None for bullets
         self._heading = 0
-        self._bullet = False
-        _check_depth(root)
+        self._bullet = ""
         self._leaves = _take_leaves(root)
         for count, (event, element) in enumerate(etree.iterwalk(root, events=("start", "end"))):
             if count % _CHECK_EVERY == 0:
@@ -124,9 +122,9 @@ class _Walk:
             self._flush_list()
             self._heading = _HEADINGS[tag]
         elif tag in _LISTS:
-            self._lists += 1
-        elif tag == "li":
-            self._bullet = True
+            self._lists.append(_number(element.get("start"), 1) if tag == "ol" else None)
+        elif tag in ("li", "dt"):
+            self._bullet = self._next_bullet(element)
         elif tag == "br":
             self._inline.append("\n")
         if element.text:
@@ -139,11 +137,19 @@ class _Walk:
         if tag in _HEADINGS:
             self._heading = 0
         elif tag in _LISTS:
-            self._lists = max(0, self._lists - 1)
+            del self._lists[-1:]
             if not self._lists:
                 self._flush_list()
         if element.tail:
             self._inline.append(_spaces(element.tail))
+
+    def _next_bullet(self, item: etree._Element) -> str:
+        number = self._lists[-1] if self._lists else None
+        if number is None:
+            return "- "
+        number = _number(item.get("value"), number)
+        self._lists[-1] = number + 1
+        return f"{number}. "
 
     def _flush(self) -> None:
         text = _tidy("".join(self._inline))
@@ -154,9 +160,9 @@ class _Walk:
             self._flush_list()
             self.blocks.append(Block("heading", _squeeze(text), level=self._heading))
         elif self._lists:
-            indent = "  " * min(self._lists - 1, 6)
-            self._items.append(f"{indent}{'- ' if self._bullet else '  '}{_squeeze(text)}")
-            self._bullet = False
+            indent = "  " * min(len(self._lists) - 1, 6)
+            self._items.append(f"{indent}{self._bullet or '  '}{_squeeze(text)}")
+            self._bullet = ""
         else:
             self.blocks.append(Block("paragraph", text))
 
@@ -177,82 +183,33 @@ def _check_depth(root: etree._Element) -> None:
 def _take_leaves(root: etree._Element) -> list[list[Block]]:
     """Replace data tables and preformatted text by marks: they are read whole, not walked into."""
     leaves: list[list[Block]] = []
-    holders = {id(outer) for inner in root.iter("table") if (outer := _above(inner)) is not None}
-    for element in list(root.iter("table", "pre")):
+    mark_tables(root)
+    inside = 0  # of a table that is read whole, until its end
+    for event, element in etree.iterwalk(root, events=("start", "end"), tag=("table", "pre")):
+        if event == "end":
+            inside -= bool(inside)
+            continue
+        if inside:
+            inside += 1
+            continue
         if element.tag == "pre":
             text = "".join(map(str, element.itertext())).strip("\n").rstrip()
             blocks = [Block("code", text)] if text.strip() else []
         else:
-            blocks = [] if id(element) in holders else _data_table(element)
+            blocks = data_table(element)
         if blocks:
-            for child in list(element):
-                element.remove(child)
-            element.text = None
             element.set(_LEAF, str(len(leaves)))
             leaves.append(blocks)
+            inside = 1
+    for element in [one for one in root.iter("table", "pre") if one.get(_LEAF) is not None]:
+        element[:] = []
+        element.text = None
     return leaves
 
 
-def _above(element: etree._Element) -> etree._Element | None:
-    return next(element.iterancestors("table"), None)
-
-
-def _data_table(element: etree._Element) -> list[Block]:
-    """Its caption and itself; nothing for a table that only lays the page out: one of a single
-    column or row, or with headings in its cells."""
-    if any(next(element.iter(tag), None) is not None for tag in _HEADINGS):
-        return []
-    rows = list(_grid(element))
-    if len(rows) < 2 or max(map(len, rows)) < 2:
-        return []
-    captions = [Block("paragraph", _cell(caption)) for caption in element.findall("caption")]
-    found = table(rows)
-    return [*captions, found] if found else []
-
-
-def _grid(element: etree._Element) -> Iterator[list[str]]:
-    """Rows of cell texts; a cell that spans rows is repeated, one that spans columns is padded."""
-    carried: dict[int, tuple[int, str]] = {}
-    for row in element.iter("tr"):
-        cells: list[str] = []
-        still: dict[int, tuple[int, str]] = {}
-        for cell in [*row.iterchildren("td", "th"), None]:
-            _carry(cells, carried, still)
-            if cell is not None:
-                text = _cell(cell)
-                if (rows := _span(cell, "rowspan")) > 1:
-                    still[len(cells)] = (rows - 1, text)
-                cells += [text, *[""] * (_span(cell, "colspan") - 1)]
-        carried = still
-        yield cells
-
-
-def _carry(
-    cells: list[str], carried: dict[int, tuple[int, str]], still: dict[int, tuple[int, str]]
-) -> None:
-    """Fill the columns that a cell of an earlier row covers; ``still`` collects the next row's."""
-    while len(cells) in carried:
-        left, text = carried[len(cells)]
-        if left > 1:
-            still[len(cells)] = (left - 1, text)
-        cells.append(text)
-
-
-def _span(cell: etree._Element, name: str) -> int:
-    value = cell.get(name, "1").strip()
-    return min(max(1, int(value)), _MAX_SPAN) if value.isascii() and value.isdigit() else 1
-
-
-def _cell(element: etree._Element) -> str:
-    parts: list[str] = []
-    for event, inner in etree.iterwalk(element, events=("start", "end")):
-        if inner.tag in _BLOCKS or inner.tag == "br":
-            parts.append(" ")
-        if event == "start":
-            parts.append(inner.text or "")
-        elif inner is not element:
-            parts.append(inner.tail or "")
-    return _squeeze("".join(parts))
+def _number(value: str | None, default: int) -> int:
+    value = (value or "").strip()
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else default
 
 
 def _spaces(text: str) -> str:

@@ -12,6 +12,7 @@ from ragline.ports.embedding import Embedder, Reranker, Tokenizer
 from ragline.ports.index import Indexes, VectorIndex
 from ragline.ports.ledger import Ledger, LedgerWatch, Records
 from ragline.ports.objects import Objects, StoredPart, Uploads
+from ragline.ports.passwords import KeptPassword, Passwords
 from ragline.ports.push import (
     Answer,
     Connections,
@@ -48,6 +49,7 @@ __all__ = [
     "Files",
     "Indexes",
     "Keys",
+    "KeptPassword",
     "KnownKeys",
     "Ledger",
     "LedgerWatch",
@@ -59,6 +61,7 @@ __all__ = [
     "PageImage",
     "Painted",
     "Painter",
+    "Passwords",
     "Queues",
     "Reader",
     "Reading",

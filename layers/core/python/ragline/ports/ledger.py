@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from ragline.domain.collections import Collection
+from ragline.domain.children import Child
+from ragline.domain.collections import CollectionSettings
 from ragline.domain.documents import Document, Partition, Reason, Status
 from ragline.domain.ledger import (
     Audit,
@@ -14,6 +16,7 @@ from ragline.domain.ledger import (
     Failure,
     Multipart,
     NewDocument,
+    RangeRecord,
     Work,
 )
 from ragline.domain.lifecycle import Record
@@ -112,14 +115,44 @@ class Ledger(Protocol):
     def plan_ranges(self, document: Document, ranges: int, pages: int) -> None:
         """Record in how many page ranges (≥ 1) and pages (0: none) the generation is split."""
 
-    def record_range(self, document: Document, number: int, chunks: int, pages: PageCounts) -> None:
+    def record_range(
+        self,
+        document: Document,
+        number: int,
+        chunks: int,
+        pages: PageCounts,
+        reason: Reason | None = None,
+    ) -> bool:
         """Record, once, that range ``number`` (from 0) was cut into ``chunks`` chunks, and what
-        became of its pages.
+        became of its pages; ``reason`` is why the first that failed did.
 
-        Status becomes ``processing`` when this was the last range and there are chunks.
+        Status becomes ``processing`` when this was the last range and there are chunks. A range
+        that was lost is cut after all, unless the document has ended meanwhile. False if it is not
+        recorded as cut: for that, or since the generation is not wanted any more.
         """
 
-    def record_whole(self, document: Document, chunks: int, pages: PageCounts) -> Document | None:
+    def lose_range(self, document: Document, number: int, pages: int, reason: Reason) -> None:
+        """Record, once, that nothing of range ``number`` could be read: all its pages failed.
+
+        One that was cut stays so. The others go on without it, and it can be tried again.
+        """
+
+    def reopen_ranges(self, document: Document, numbers: Collection[int]) -> bool:
+        """Make lost ranges undone again, exactly once each; others are left.
+
+        False if the generation is not under way: then nothing, or not all, was done.
+        """
+
+    def ranges(self, document: Document) -> Mapping[int, RangeRecord]:
+        """What came of the ranges of the document's generation that are done, by their numbers."""
+
+    def record_whole(
+        self,
+        document: Document,
+        chunks: int,
+        pages: PageCounts,
+        reason: Reason | None = None,
+    ) -> Document | None:
         """Record, once, that the generation was cut whole: planned as one range, which is done.
 
         Returns the document as it is then; one that no longer wants the generation is left alone.
@@ -160,10 +193,13 @@ class Ledger(Protocol):
     ) -> None:
         """End a generation as failed with its reason; a live older generation stays live."""
 
-    def retry(self, document: Document, left: Reason | None = None) -> Document | None:
+    def retry(
+        self, document: Document, left: Reason | None = None, *, split: bool = False
+    ) -> Document | None:
         """Set a failed or partial generation under way again; None if it is neither any more.
 
         ``left`` is why those chunks failed that are not tried again, None if there are none.
+        ``split``: some of the file is to be split again.
         """
 
     def reopen(self, document: Document, ordinals: Sequence[int]) -> bool:
@@ -192,8 +228,17 @@ class Ledger(Protocol):
             InvalidRequest: the cursor is not one that this method gave, or ``since`` no time.
         """
 
-    def work(self, document: Document) -> Work:
-        """The records of the document's generation, strongly consistent."""
+    def work(self, document: Document, number: int | None = None) -> Work:
+        """The records of the document's generation, or of one of its ranges, strongly consistent.
+
+        All of them take some hundred bytes a chunk: too much of a huge document for a function.
+        """
+
+    def failed(self, document: Document) -> Mapping[int, Reason | None]:
+        """The failed chunks of the document's generation: ordinal → why, where that is known."""
+
+    def states(self, document: Document, ordinals: Collection[int]) -> Mapping[int, ChunkState]:
+        """How far these chunks of the document's generation are; those pending are left out."""
 
     def record_failure(self, tenant: str, document_id: str, failure: Failure) -> None:
         """Keep a failure for people to read; the same stage, code and place once, counted.
@@ -209,10 +254,40 @@ class Ledger(Protocol):
         With a ``sequencer`` (the object was removed) an event older than the latest is ignored.
         """
 
-    def forget(self, tenant: str, document_id: str, below: int, keep: int = 0) -> None:
-        """Drop the chunk and range records of generations below ``below``, but not of ``keep``.
+    def delete_many(self, tenant: str, document_ids: Collection[str]) -> None:
+        """As ``delete``, of many; in far less time than one after the other."""
+
+    def count_children(self, document: Document, children: int) -> None:
+        """Record how many files came in the document; before the first of them is recorded."""
+
+    def record_child(self, document: Document, child: Child) -> bool:
+        """Keep what became of a file that came in the document, over what was known of it.
+
+        False if it was seen in a later generation of the document: then that stays.
+        """
+
+    def children(
+        self, tenant: str, document_id: str, *, after: str = "", limit: int | None = None
+    ) -> Sequence[Child]:
+        """The files that came in the document, by ``place``, those behind ``after``; some of them
+        may be of an earlier generation. Strongly consistent."""
+
+    def forget(
+        self,
+        tenant: str,
+        document_id: str,
+        below: int,
+        keep: int = 0,
+        *,
+        deadline: float = math.inf,
+    ) -> None:
+        """Drop the records of chunks, ranges and children of generations below ``below``, but not
+        of ``keep``.
 
         Where that was all there was to clear away, nothing of it is pending any more.
+
+        Raises:
+            OutOfTime: ``deadline``, of ``time.monotonic``, passed; what was dropped is dropped.
         """
 
     def audit(self) -> Iterator[Audit]:
@@ -239,10 +314,10 @@ class Ledger(Protocol):
     def metadata_fields(self, partition: Partition) -> frozenset[str]:
         """The names of all metadata fields that documents of the collection have or had."""
 
-    def collection(self, partition: Partition) -> Collection:
+    def collection(self, partition: Partition) -> CollectionSettings:
         """A collection's settings, strongly consistent; a blank one if it has none."""
 
-    def keep_collection(self, collection: Collection) -> Collection | None:
+    def keep_collection(self, collection: CollectionSettings) -> CollectionSettings | None:
         """Write settings over those with the same stamp, or over none; as they are then.
 
         None if they were written meanwhile: nothing is done. A blank one is no longer listed.

@@ -70,6 +70,9 @@ class Objects(Uploads, Protocol):
         """Write the object to a file, piece by piece; its SHA-256 in hexadecimal, None as
         ``get``."""
 
+    def read(self, key: str, first: int, end: int, etag: str = "") -> bytes | None:
+        """Bytes ``first`` to ``end`` (exclusive, at most the object's size); None as ``get``."""
+
     def size(self, key: str) -> int | None:
         """The object's size in bytes; None if there is none."""
 

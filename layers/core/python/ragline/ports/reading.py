@@ -32,8 +32,12 @@ class Ocr(Protocol):
     def read(self, image: bytes) -> Sequence[OcrLine]:
         """The lines of a picture (PNG), in reading order as far as the engine knows one.
 
+        Their boxes are those of the picture turned upright. Nothing is left out: who asks judges by
+        the confidence.
+
         Raises:
             PermanentError: the engine refuses this picture.
+            TransientError: a service that is asked is busy, or not to be reached.
         """
 
 
@@ -53,6 +57,15 @@ class Files(Protocol):
         """The object as a file, as long as the context lasts; None if it, or this version, is gone.
 
         A version that was opened a moment ago is not fetched again.
+        """
+
+    def window(
+        self, key: str, spans: Sequence[tuple[int, int]], etag: str = ""
+    ) -> AbstractContextManager[LocalFile | None]:
+        """As ``open``, a file of the object's size that holds just these bytes of it.
+
+        Each span is from 0, its end exclusive; what is past the object's end is left out. Between
+        them there is nothing (a sparse file), and no checksum is known.
         """
 
 
@@ -107,6 +120,11 @@ class Reader(Protocol):
 
     def survey(self, wanted: Reading) -> Survey: ...
 
-    def extract(self, wanted: Reading) -> Extraction: ...
+    def extract(self, wanted: Reading, ocr: Ocr | None = None) -> Extraction:
+        """``ocr`` is asked about pages that are pictures; without it they stay without text.
+
+        Raises:
+            TransientError: whatever ``ocr`` raises of the kind.
+        """
 
     def members(self, wanted: Reading) -> Iterator[Member]: ...

@@ -15,6 +15,7 @@ import os
 import resource
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 MIB = 1024 * 1024
@@ -59,8 +60,7 @@ def bound_cpu(seconds: float) -> None:
 def memory_in_use() -> int:
     """Bytes of this process in memory; 0 where nobody says."""
     try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
+        return int(Path("/proc/self/statm").read_bytes().split()[1]) * resource.getpagesize()
     except OSError:
         return 0
 

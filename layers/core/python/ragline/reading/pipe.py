@@ -1,4 +1,4 @@
-"""Frames between parent and child: a head (JSON) and a body (bytes), each with its length before it.
+"""Frames between parent and child: a head (JSON) and a body (bytes), their lengths before them.
 
 Both ends are plain pipes without a thread: there is no /dev/shm on AWS Lambda, so nothing of
 ``multiprocessing`` works there (https://docs.aws.amazon.com/lambda/latest/dg/configuration-
@@ -17,6 +17,8 @@ from typing import Any
 
 _LENGTHS = struct.Struct("!II")
 _PIECE = 1024 * 1024
+_SMALL = 64 * 1024
+"""What a pipe takes at once."""
 
 MAX_HEAD = 1024 * 1024
 MAX_BODY = 512 * 1024 * 1024
@@ -40,6 +42,7 @@ class Pipe:
 
     def __init__(self, incoming: int, outgoing: int) -> None:
         self._incoming, self._outgoing = incoming, outgoing
+        self._ahead = bytearray()
         for descriptor in (incoming, outgoing):
             os.set_blocking(descriptor, False)
 
@@ -48,8 +51,12 @@ class Pipe:
     ) -> None:
         """Raises Closed or TimeOver."""
         text = json.dumps(head).encode()
-        self._write(_LENGTHS.pack(len(text), len(body)) + text, deadline)
-        self._write(body, deadline)
+        frame = _LENGTHS.pack(len(text), len(body)) + text
+        if len(body) < _SMALL:
+            self._write(frame + body, deadline)
+        else:
+            self._write(frame, deadline)
+            self._write(body, deadline)
 
     def receive(self, deadline: float | None = None) -> tuple[dict[str, Any], bytes]:
         """The next frame. Raises Closed, TimeOver or Garbled."""
@@ -70,26 +77,27 @@ class Pipe:
             os.close(descriptor)
 
     def _read(self, size: int, deadline: float | None) -> bytes:
-        found = bytearray()
+        """The next bytes; a frame that is small comes in one go, so it is asked for first."""
+        found = self._ahead
         while len(found) < size:
-            _wait(self._incoming, select.POLLIN, deadline)
             try:
-                piece = os.read(self._incoming, min(size - len(found), _PIECE))
+                piece = os.read(self._incoming, max(_SMALL, min(size - len(found), _PIECE)))
             except BlockingIOError:
+                _wait(self._incoming, select.POLLIN, deadline)
                 continue
             if not piece:
                 raise Closed
             found += piece
-        return bytes(found)
+        self._ahead = found[size:]
+        return bytes(found[:size])
 
     def _write(self, data: bytes, deadline: float | None) -> None:
         left = memoryview(data)
         while left:
-            _wait(self._outgoing, select.POLLOUT, deadline)
             try:
                 left = left[os.write(self._outgoing, left[:_PIECE]) :]
             except BlockingIOError:
-                continue
+                _wait(self._outgoing, select.POLLOUT, deadline)
             except BrokenPipeError as error:
                 raise Closed from error
 

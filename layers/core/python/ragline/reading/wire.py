@@ -6,13 +6,16 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from dataclasses import fields as fields_of
 from pathlib import Path
 from typing import Any
 
-from ragline.domain.chunks import Extraction
-from ragline.domain.errors import CorruptDocument, PermanentError, RaglineError
+from ragline.domain.chunks import Block, Extraction
+from ragline.domain.errors import CorruptDocument, PermanentError, RaglineError, SetupError
 from ragline.ports import LocalFile, OcrLine, Reading
 
+_BLOCK = tuple(field.name for field in fields_of(Block))
+_READING = tuple(field.name for field in fields_of(Reading))
 LONGEST_SECONDS = 3_600.0
 _MESSAGE = 2_000
 """Characters of an error's message: it goes into the ledger and before people."""
@@ -20,7 +23,9 @@ _MESSAGE = 2_000
 
 def reading_out(wanted: Reading) -> dict[str, Any]:
     """The deadline becomes the seconds that are left: two processes need not share a clock."""
-    fields = {**asdict(wanted), "file": {**asdict(wanted.file), "path": str(wanted.file.path)}}
+    fields = {name: getattr(wanted, name) for name in _READING}
+    file = wanted.file
+    fields["file"] = {"path": str(file.path), "size": file.size, "checksum": file.checksum}
     fields["deadline"] = max(0.0, min(wanted.deadline - time.monotonic(), LONGEST_SECONDS))
     return fields
 
@@ -33,21 +38,17 @@ def reading_in(fields: Mapping[str, Any]) -> Reading:
 
 def extraction_out(extraction: Extraction) -> bytes:
     """Fields that have their default are left out: most blocks are paragraphs of a page."""
-    return json.dumps(
-        {
-            "blocks": [
-                {
-                    name: value
-                    for name in ("kind", "text", "level", "page", "header")
-                    if (value := getattr(block, name))
-                }
-                for block in extraction.blocks
-            ],
-            "kinds": extraction.kinds,
-            "title": extraction.title,
-            "trouble": [asdict(trouble) for trouble in extraction.trouble],
-        }
-    ).encode()
+    fields: dict[str, Any] = {
+        "blocks": [
+            {name: value for name in _BLOCK if (value := getattr(block, name))}
+            for block in extraction.blocks
+        ],
+        "kinds": extraction.kinds,
+        "title": extraction.title,
+    }
+    if extraction.trouble:
+        fields["trouble"] = [asdict(trouble) for trouble in extraction.trouble]
+    return json.dumps(fields).encode()
 
 
 def lines_out(lines: Sequence[OcrLine]) -> bytes:
@@ -67,9 +68,11 @@ def error_in(fields: Any) -> RaglineError:
     """The error of that code. One that no parser raises is not taken from a child's word."""
     if not isinstance(fields, dict):
         return CorruptDocument("The file is damaged and cannot be read.")
-    kind = _BY_CODE.get(str(fields.get("code")), CorruptDocument)
-    page = fields.get("page")
+    code, page = str(fields.get("code")), fields.get("page")
     message = str(fields.get("message", ""))[:_MESSAGE]
+    if code == SetupError.code:
+        return SetupError(message)
+    kind = _BY_CODE.get(code, CorruptDocument)
     return kind(message, page=page if isinstance(page, int) else None)
 
 

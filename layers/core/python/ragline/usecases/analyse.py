@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -11,15 +12,18 @@ from pathlib import Path
 
 from ragline.domain.analyses import (
     ADVICE,
+    CHARACTERS_PER_TOKEN,
     MAX_COST,
     NO_SUCH_PAGE,
     REPLACED,
     RETRIES_EXHAUSTED,
+    STAGE,
     Analysis,
     AnalysisStatus,
     Estimate,
     PageAnswer,
     affordable,
+    check_pages,
     outcome,
     wanted_pages,
 )
@@ -33,7 +37,6 @@ from ragline.domain.errors import (
 from ragline.domain.messages import AnalysisWork
 from ragline.domain.times import iso
 from ragline.ports import Analyses, Files, Ledger, Painted, Painter, Vision
-from ragline.usecases.analyses import STAGE, check_pages
 
 CALL_SECONDS = 60.0
 """The most that the model has for a page. No page is begun that might not end in time."""
@@ -143,7 +146,9 @@ def _paint(
     )
     if answers and not left:
         return Painted(max(answers))
-    until = min(deadline, time.monotonic() + PAINT_SECONDS)
+    until = time.monotonic() + PAINT_SECONDS
+    if until > deadline:
+        raise OutOfTime("the function's time is nearly over; no page was rendered.")
     painted = tools.painter.paint(file, left, folder, most=tools.max_pages, deadline=until)
     check_pages(len(wanted_pages(analysis.pages, painted.total)), tools.max_pages)
     return painted
@@ -183,8 +188,9 @@ def _answer(
         page,
         seen.text[:MAX_ANSWER],
         truncated=seen.truncated or len(seen.text) > MAX_ANSWER,
-        input_tokens=seen.input_tokens,
-        output_tokens=seen.output_tokens,
+        # An endpoint that does not count is counted for, from above: caps on cost are kept.
+        input_tokens=seen.input_tokens or estimate.input_tokens,
+        output_tokens=seen.output_tokens or math.ceil(len(seen.text) / CHARACTERS_PER_TOKEN),
     )
 
 

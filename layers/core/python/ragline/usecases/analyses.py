@@ -10,27 +10,26 @@ from ulid import ULID
 
 from ragline.domain.analyses import (
     ADVICE,
+    STAGE,
     STALLED,
     Analysis,
     AnalysisPage,
     AnalysisStatus,
     PageAnswer,
     TokenPrices,
+    check_pages,
 )
 from ragline.domain.documents import Document, Reason, Status
 from ragline.domain.errors import (
     Conflict,
     InvalidRequest,
     NotFound,
-    TooManyPages,
     TransientError,
+    UnsupportedType,
 )
 from ragline.domain.messages import AnalysisWork
 from ragline.domain.times import iso
 from ragline.ports import Analyses, AnalysisOrders, Ledger
-
-STAGE = "analyse"
-"""In reasons: what failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +210,10 @@ def _checked(question: Question, document: Document, limits: AnalysisLimits) -> 
             f"prompt has {len(question.prompt):,} characters; at most {limits.prompt_characters:,}."
         )
     total = document.progress.pages_total
+    if document.progress.split and not total:
+        raise UnsupportedType(
+            f"{document.filename} has no pages to look at; only PDFs and pictures have."
+        )
     pages = tuple(sorted(set(question.pages)))
     if pages and pages[0] < 1:
         raise InvalidRequest("pages: they are numbered from 1.")
@@ -218,15 +221,6 @@ def _checked(question: Question, document: Document, limits: AnalysisLimits) -> 
         raise InvalidRequest(f"pages: there is no page {pages[-1]:,}; the document has {total:,}.")
     check_pages(len(pages) or total, limits.pages)
     return pages
-
-
-def check_pages(pages: int, most: int) -> None:
-    """Raises TooManyPages if an analysis may not have so many."""
-    if pages > most:
-        raise TooManyPages(
-            f"{pages:,} pages; one analysis looks at no more than {most:,} (max_analysis_pages). "
-            "Name some of them."
-        )
 
 
 def _allowance(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ragline.domain.chunking import Choice, Chunking, chosen
-from ragline.domain.collections import Census, Collection, Walk, WalkKind
+from ragline.domain.collections import Census, CollectionSettings, Walk, WalkKind
 from ragline.domain.documents import Document, Partition, check_name
 from ragline.domain.errors import Conflict, InvalidRequest, NotFound, WriteConflict
 from ragline.domain.messages import new_nonce
@@ -61,7 +61,7 @@ def _behind(document: Document, chunking: Chunking) -> bool:
     return another or document.live_generation != document.generation
 
 
-def show(partition: Partition, *, ledger: Ledger) -> Collection:
+def show(partition: Partition, *, ledger: Ledger) -> CollectionSettings:
     """A collection that has documents or settings.
 
     Raises:
@@ -81,7 +81,7 @@ def configure(
     ledger: Ledger,
     queues: Queues,
     again: bool = False,
-) -> Collection:
+) -> CollectionSettings:
     """Have a collection cut as chosen; None: as the deployment does.
 
     Where that is a change, or ``again`` asks for it, a walk has every document cut anew that was
@@ -112,7 +112,7 @@ def configure(
     raise WriteConflict(f"the settings of collection {partition.collection!r} keep changing.")
 
 
-def delete(partition: Partition, *, ledger: Ledger, queues: Queues) -> Collection:
+def delete(partition: Partition, *, ledger: Ledger, queues: Queues) -> CollectionSettings:
     """Have a walk delete every document, and with the last one the settings.
 
     Raises:

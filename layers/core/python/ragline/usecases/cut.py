@@ -10,12 +10,13 @@ from ragline.domain.chunking import Chunking
 from ragline.domain.chunks import ORDINALS_PER_RANGE, Chunk
 from ragline.domain.errors import EmptyFile, FileTooLarge, LimitExceeded, TooManyPages
 from ragline.domain.pages import PageCounts, PageTrouble
-from ragline.ports import Reader, Reading, Survey, Tokenizer
+from ragline.ports import Ocr, Reader, Reading, Survey, Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one document may be. ``seconds`` is how long the splitter may work on one range.
+    """What one document may be, and in what ranges it is cut: so many pages each, pages that are
+    pictures (``scans_per_range``), or bytes. ``seconds`` is how long the splitter may work on one.
 
     ``chosen`` is how its collection wants to be cut, None for as any other.
     """
@@ -27,7 +28,14 @@ class Limits:
     chunk_tokens: int
     overlap_tokens: int
     seconds: float = 240.0
+    scans_per_range: int = 20
+    bytes_per_range: int = 8 * 1024 * 1024
     chosen: Chunking | None = None
+
+    @property
+    def reading_seconds(self) -> float:
+        """What of the time is for reading a range; its chunks are to be kept in the rest."""
+        return 0.75 * self.seconds
 
     @property
     def chunking(self) -> Chunking:
@@ -48,7 +56,8 @@ class Cut:
 def fingerprint(limits: Limits) -> str:
     """Names the parser, the chunker and their settings: another one means another generation."""
     chunker = f"{chunking.CHUNKER_VERSION}/{limits.chunking}"
-    return f"{parsing.PARSER_FINGERPRINT}-{limits.pages_per_range}/{chunker}"
+    sizes = f"{limits.pages_per_range}-{limits.scans_per_range}-{limits.bytes_per_range}"
+    return f"{parsing.PARSER_FINGERPRINT}-{sizes}/{chunker}"
 
 
 def check_size(filename: str, size: int, limits: Limits) -> None:
@@ -61,22 +70,37 @@ def check_size(filename: str, size: int, limits: Limits) -> None:
         )
 
 
-def plan(survey: Survey, filename: str, limits: Limits) -> list[tuple[int, int]]:
-    """The ranges of pages (from 1, inclusive) that a document is cut in; none if it is cut whole.
+def plan(survey: Survey, size: int, filename: str, limits: Limits) -> list[tuple[int, int]]:
+    """The ranges that a document of so many bytes is cut in; none if it is cut whole.
+
+    Of pages, from 1, inclusive; of a format without pages that is read in slices, of bytes, from 0,
+    the end exclusive.
 
     Raises:
         TooManyPages: it has more than it may.
     """
     if survey.pages > limits.pages:
         raise TooManyPages(f"{filename} has {survey.pages:,} pages; max_pages is {limits.pages:,}.")
-    if survey.pages <= limits.pages_per_range:
-        return []
-    firsts = range(1, survey.pages + 1, limits.pages_per_range)
-    return [(first, min(first + limits.pages_per_range - 1, survey.pages)) for first in firsts]
+    if survey.sliced:
+        return _ranges(0, size, limits.bytes_per_range)
+    each = limits.scans_per_range if survey.scanned else limits.pages_per_range
+    return [(first, end - 1) for first, end in _ranges(1, survey.pages + 1, each)]
+
+
+def _ranges(first: int, end: int, each: int) -> list[tuple[int, int]]:
+    """Runs of ``each`` from ``first`` to ``end`` (exclusive); none if that is a single one."""
+    runs = [(start, min(start + each, end)) for start in range(first, end, each)]
+    return runs if len(runs) > 1 else []
 
 
 def cut(
-    wanted: Reading, *, reader: Reader, tokenizer: Tokenizer, limits: Limits, number: int = 0
+    wanted: Reading,
+    *,
+    reader: Reader,
+    tokenizer: Tokenizer,
+    limits: Limits,
+    number: int = 0,
+    ocr: Ocr | None = None,
 ) -> Cut:
     """Read and cut what is range ``number`` of a document.
 
@@ -84,7 +108,7 @@ def cut(
         LimitExceeded: it would be too many chunks, or take too long.
         PermanentError: it cannot be read; see ``ports.Reader``.
     """
-    extraction = reader.extract(wanted)
+    extraction = reader.extract(wanted, ocr)
     chunks = list(
         chunking.chunk(
             extraction,
@@ -92,9 +116,10 @@ def cut(
             chunking=limits.chunking,
         )
     )
-    most = min(limits.chunks, ORDINALS_PER_RANGE)
-    if len(chunks) > most:
-        raise LimitExceeded(f"{len(chunks):,} chunks in one range of pages; at most {most:,}.")
+    if len(chunks) > ORDINALS_PER_RANGE:
+        raise LimitExceeded(
+            f"{len(chunks):,} chunks in one range; at most {ORDINALS_PER_RANGE:,} have room."
+        )
     base = number * ORDINALS_PER_RANGE
     numbered = [chunk.moved(base) for chunk in chunks]
     return Cut(numbered, extraction.counts, extraction.trouble)

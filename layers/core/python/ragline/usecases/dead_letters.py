@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -32,7 +32,13 @@ from ragline.usecases.settle import settle
 RETRIES_EXHAUSTED = "retries_exhausted"
 """The code of a letter whose last attempt did not live to say what went wrong."""
 
-STAGES = {"pages": "split", "chunks": "embed", "index_ops": "index", "invocations": "split"}
+STAGES = {
+    "pages": "split",
+    "chunks": "embed",
+    "index_ops": "index",
+    "invocations": "split",
+    "analyses": "analyse",
+}
 """The source of a letter → the stage that gave up."""
 
 
@@ -115,10 +121,12 @@ def _page_work(letter: _Letter, ledger: Ledger, objects: Objects, queues: Queues
         return None  # about no document; who asked for it sees that it stands still
     if isinstance(message, Uploaded):
         return _upload(letter, message.key, message.sequencer, "", MAX_RECEIVES, ledger, objects)
-    what = f"pages {message.first_page} to {message.last_page}"
-    document, reason = _note(letter, message, what, None, ledger)
-    if document is not None:
-        ledger.fail(message.tenant, message.document_id, message.generation, reason)
+    document, reason = _note(letter, message, message.what, None, ledger)
+    if document is not None and not document.terminal:
+        if message.pages and reason.page is None:
+            reason = replace(reason, page=message.first_page)
+        ledger.lose_range(document, message.number, message.pages, reason)
+        settle(document, ledger=ledger, queues=queues)
     return message.document_id
 
 
@@ -166,7 +174,7 @@ def _invocation(letter: _Letter, ledger: Ledger, objects: Objects, queues: Queue
     for name, key, sequencer in events:
         if is_removal(name):
             # Cheap enough to be done here: a document whose upload is gone must not stay.
-            document = remove_upload(key, sequencer, ledger=ledger, queues=queues)
+            document = remove_upload(key, sequencer, ledger=ledger, objects=objects, queues=queues)
             found = document.document_id if document else None
         else:
             found = _upload(letter, key, sequencer, said, attempts, ledger, objects)

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from ragline.domain.documents import Document, Partition, Status
 from ragline.domain.errors import StoredDataLost
-from ragline.domain.keys import Stored, parse_stored_key, part_key
+from ragline.domain.keys import Stored, parse_recognised_key, parse_stored_key, part_key
 from ragline.domain.ledger import Audit, ChunkState, Work
 from ragline.domain.lifecycle import WORK_LEASE
 from ragline.domain.times import iso, later
@@ -42,10 +42,12 @@ def examine(
     for audit in ledger.audit():
         _check_document(audit, seen)
     check_tenants(tenants, ledger, seen)
+    _check_children(seen)
     _check_uploads(objects, seen)
     chunks = _stored(objects, "chunks/", seen)
     _check_chunks(chunks, seen)
     _check_vectors(_stored(objects, "vectors/", seen), objects, seen)
+    _check_recognised(objects, seen)
     check_rows(indexes, seen)
     check_other_models(indexes, seen)
     return Report(seen.findings, dict(seen.totals))
@@ -105,7 +107,8 @@ def _check_status(document: Document, seen: Examination) -> None:
     if failed and document.reason is None:
         seen.find(Kind.FALSE_STATUS, document, "failed, and does not say why.")
     if status is Status.PARTIAL:
-        true = 0 < progress.indexed < progress.chunks_total
+        lacking = progress.unread or not progress.split
+        true = progress.indexed > 0 and (lacking or progress.indexed < progress.chunks_total)
     else:
         true = failed or (progress.complete and progress.outcome() is status)
     if not true:
@@ -113,6 +116,18 @@ def _check_status(document: Document, seen: Examination) -> None:
     if not failed and document.live_generation != document.generation:
         live = document.live_generation
         seen.find(Kind.FALSE_STATUS, document, f"{told}; but queries see generation {live}.")
+
+
+def _check_children(seen: Examination) -> None:
+    """Nothing outlives the document that it came in."""
+    for (tenant, _), document in list(seen.documents.items()):
+        if document.status is Status.DELETED or not document.origin:
+            continue
+        parent = seen.documents.get((tenant, document.parent))
+        if parent is None or parent.status is Status.DELETED:
+            what = "is deleted" if parent else "is unknown"
+            detail = f"document {document.parent}, in which it came, {what}."
+            seen.find(Kind.ORPHAN_CHILD, document, detail)
 
 
 def _check_uploads(objects: Objects, seen: Examination) -> None:
@@ -163,6 +178,20 @@ def _stored(
             Finding(Kind.ORPHAN_OBJECTS, subject, detail, document, partition, keys=keys)
         )
     return kept
+
+
+def _check_recognised(objects: Objects, seen: Examination) -> None:
+    """What OCR read is kept as long as its document is."""
+    orphans: dict[str, list[str]] = defaultdict(list)
+    for key in objects.list("ocr/"):
+        seen.totals["ocr objects"] += 1
+        partition, document_id = parse_recognised_key(key) or (Partition("", ""), "")
+        document = seen.documents.get((partition.tenant, document_id))
+        if document is None or document.partition != partition or document.status is Status.DELETED:
+            orphans[document_id or key].append(key)
+    for subject, keys in orphans.items():
+        detail = f"{keys[0]} is kept of no document that there is, one of {len(keys):,}."
+        seen.findings.append(Finding(Kind.ORPHAN_OBJECTS, subject, detail, keys=keys))
 
 
 def _check_chunks(

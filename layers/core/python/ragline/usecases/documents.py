@@ -6,15 +6,15 @@ import base64
 import binascii
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from ragline.domain.chunks import CHUNKS_PER_PART, Chunk, Part
-from ragline.domain.documents import Document, Status, is_document_id
+from ragline.domain.documents import Document, Reason, Status, is_document_id
 from ragline.domain.errors import InvalidRequest, NotFound, StoredDataLost
 from ragline.domain.keys import part_first, parts_prefix
-from ragline.domain.ledger import Failure, Work
+from ragline.domain.ledger import DocumentPage, Failure
 from ragline.ports import Ledger, Objects, Queues
 from ragline.usecases.parts import read_part
 from ragline.usecases.remove import remove
@@ -81,9 +81,51 @@ def delete(
 
 
 def failures(tenant: str, document_id: str, *, ledger: Ledger) -> Sequence[Failure]:
-    """What went wrong with a document, all generations. Raises as ``get``."""
+    """What went wrong with a document, all generations; and which files in it, as it is now, are
+    no documents of their own, and why. Raises as ``get``."""
+    document = get(tenant, document_id, ledger=ledger)
+    return [*_left_inside(document, ledger), *ledger.failures(tenant, document_id)]
+
+
+def children(
+    tenant: str, document_id: str, *, ledger: Ledger, limit: int, cursor: str | None = None
+) -> DocumentPage:
+    """A page of the documents that came in this one, by path, deleted ones left out.
+
+    A page may hold fewer than ``limit`` and still go on.
+
+    Raises:
+        NotFound: the tenant has no such document.
+        InvalidRequest: the cursor is not one that this method gave.
+    """
     get(tenant, document_id, ledger=ledger)
-    return ledger.failures(tenant, document_id)
+    after = _text_of(cursor) if cursor is not None else ""
+    found = ledger.children(tenant, document_id, after=after, limit=limit + 1)
+    known = ledger.get_many(tenant, [one.document_id for one in found[:limit]])
+    living = [
+        known[one.document_id]
+        for one in found[:limit]
+        if one.document_id in known
+        and known[one.document_id].parent == document_id
+        and known[one.document_id].status is not Status.DELETED
+    ]
+    more = len(found) > limit
+    return DocumentPage(living, _encoded(found[limit - 1].place) if more else None)
+
+
+def _left_inside(document: Document, ledger: Ledger) -> list[Failure]:
+    if not document.children:
+        return []
+    return [
+        Failure(
+            one.generation,
+            replace(one.reason, message=f"{one.path}: {one.reason.message}"),
+            first=one.at,
+            last=one.at,
+        )
+        for one in ledger.children(document.partition.tenant, document.document_id)
+        if one.reason and one.generation == document.generation
+    ]
 
 
 def failed_chunks(
@@ -93,14 +135,13 @@ def failed_chunks(
     document = get(tenant, document_id, ledger=ledger)
     if not document.progress.failed:
         return FailedChunks()
-    runs = list(islice(_runs(ledger.work(document)), limit + 1))
+    runs = list(islice(_runs(ledger.failed(document)), limit + 1))
     return FailedChunks(runs[:limit], cut=len(runs) > limit)
 
 
-def _runs(work: Work) -> Iterator[FailedRun]:
+def _runs(failed: Mapping[int, Reason | None]) -> Iterator[FailedRun]:
     first, count, code = 0, 0, ""
-    for ordinal in work.failed:
-        reason = work.reasons.get(ordinal)
+    for ordinal, reason in sorted(failed.items()):
         why = reason.code if reason else ""
         if count and (ordinal, why) != (first + count, code):
             yield FailedRun(first, count, code)
@@ -163,16 +204,26 @@ def _from(start: int, document: Document, objects: Objects) -> Iterator[Chunk]:
 
 
 def _cursor(generation: int, ordinal: int) -> str:
-    return base64.urlsafe_b64encode(f"{generation}:{ordinal}".encode()).decode().rstrip("=")
+    return _encoded(f"{generation}:{ordinal}")
+
+
+def _encoded(place: str) -> str:
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _text_of(cursor: str) -> str:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        text = ""
+    if not text:
+        raise InvalidRequest("cursor is not one that this listing gave; start without a cursor.")
+    return text
 
 
 def _start(cursor: str, generation: int) -> int:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        raw = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
-        raw = ""
-    found = _CURSOR.fullmatch(raw)
+    found = _CURSOR.fullmatch(_text_of(cursor))
     if found is None:
         raise InvalidRequest("cursor is not one that this listing gave; start without a cursor.")
     if int(found[1]) != generation:

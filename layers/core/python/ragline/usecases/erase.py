@@ -37,7 +37,7 @@ from ragline.ports import (
 )
 from ragline.usecases.remove import remove
 
-PLACES = ("uploads", "chunks", "vectors")
+PLACES = ("uploads", "chunks", "vectors", "ocr")
 DEAD_LETTERS = "dead-letters"
 
 CLOSED = Caps(documents=0, bytes=0, chunks=0)

@@ -16,6 +16,7 @@ class Kind(StrEnum):
 
     MISCOUNTED = "miscounted"
     MISCOUNTED_TENANT = "miscounted_tenant"
+    ORPHAN_CHILD = "orphan_child"
     FALSE_STATUS = "false_status"
     UNSETTLED = "unsettled"
     STUCK = "stuck"

@@ -14,13 +14,12 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 
 from ragline.domain.chunks import Part, Row
-from ragline.domain.documents import Document, Partition, Reason, check_name
+from ragline.domain.documents import Document, Partition, Reason, Status, check_name
 from ragline.domain.errors import InvalidRequest, OutOfTime, StoredDataLost
-from ragline.domain.keys import document_prefixes, parse_stored_key, vectors_prefix
+from ragline.domain.keys import document_prefixes, parse_stored_key, recognised_prefix, vectors_prefix
 from ragline.domain.ledger import ChunkState
 from ragline.domain.messages import Delete, Drop, IndexOp, Optimize, Upsert
 from ragline.ports import Indexes, Ledger, Objects, Queues
-from ragline.usecases.compare_rows import in_state
 from ragline.usecases.failures import fail_chunks
 from ragline.usecases.fitting import set_apart, upsert_what_fits
 from ragline.usecases.parts import read_part, read_vectors
@@ -115,7 +114,6 @@ class _Work:
     deadline: float
     written: set[str] = field(default_factory=set)
     _listed: set[str] | None = None
-    _indexed: dict[tuple[str, int], set[int]] = field(default_factory=dict)
 
     def check_time(self) -> None:
         if time.monotonic() > self.deadline:
@@ -127,13 +125,10 @@ class _Work:
             self._listed = set(self.indexes.fingerprints(self.partition))
         return sorted(self._listed | self.written)
 
-    def indexed(self, document: Document, generation: int) -> set[int]:
-        """The ordinals of its chunks that are indexed, by whatever model; read once a batch."""
-        whose = document.document_id, generation
-        if whose not in self._indexed:
-            records = self.ledger.work(replace(document, generation=generation))
-            self._indexed[whose] = in_state(records, ChunkState.INDEXED)
-        return self._indexed[whose]
+    def indexed(self, document: Document, op: Upsert) -> set[int]:
+        """The ordinals of its chunks that are indexed, by whatever model."""
+        states = self.ledger.states(replace(document, generation=op.generation), op.ordinals)
+        return {n for n, state in states.items() if state is ChunkState.INDEXED}
 
     def forget(self, fingerprint: str) -> None:
         """The model has no rows here any more."""
@@ -185,7 +180,7 @@ def _read(document: Document, op: Upsert, work: _Work) -> tuple[str, list[Row]]:
     try:
         rows = rows_of(document, op, work.objects)
         if op.migrated:
-            indexed = work.indexed(document, op.generation)
+            indexed = work.indexed(document, op)
             rows = [row for row in rows if row.chunk.ordinal in indexed]
         return _model(op.vectors_key), rows
     except StoredDataLost as error:
@@ -216,9 +211,13 @@ def _delete(op: Delete, work: _Work) -> None:
         keys = work.objects.list(prefix)
         _clear((key for key in keys if _dead(op, _generation(key))), work)
     document = work.ledger.get(op.tenant, op.document_id)
+    if document is None or document.status is Status.DELETED:
+        _clear(iter(work.objects.list(recognised_prefix(work.partition, op.document_id))), work)
     # Its records are elsewhere if it was found in a collection that is not its own.
     if op.below is not None and document is not None and document.partition == work.partition:
-        work.ledger.forget(op.tenant, op.document_id, op.below, op.keep)
+        work.ledger.forget(
+            op.tenant, op.document_id, op.below, op.keep, deadline=work.deadline
+        )
 
 
 def _drop(op: Drop, work: _Work) -> None:

@@ -16,7 +16,12 @@ from ragline.domain.messages import new_nonce
 from ragline.domain.times import iso, later
 from ragline.ports import Backlog, Ledger, Objects, Queues
 from ragline.usecases.failures import fail_document
-from ragline.usecases.remove import clear_dead, clear_leftover, follow_removal
+from ragline.usecases.remove import (
+    clear_dead,
+    clear_leftover,
+    follow_removal,
+    remove_children,
+)
 from ragline.usecases.resume import resume
 from ragline.usecases.split_again import start_over
 
@@ -127,13 +132,16 @@ def _repair(document: Document, ledger: Ledger, objects: Objects, queues: Queues
         case Status.DELETED:
             if document.delete_requested:
                 clear_leftover(document, ledger=ledger, objects=objects, queues=queues)
+            remove_children(document, ledger=ledger, objects=objects, queues=queues)
             clear_dead(document, queues=queues, nonce=new_nonce())
         case _ if document.terminal:
             clear_dead(document, queues=queues, nonce=new_nonce())
         case _ if not document.progress.split and objects.size(document.upload_key) is None:
             # Its removal was told of before the document was known, or was lost.
             removed, nonce = just_after(document.sequencer), new_nonce()
-            follow_removal(document, removed, ledger=ledger, queues=queues, nonce=nonce)
+            follow_removal(
+                document, removed, ledger=ledger, objects=objects, queues=queues, nonce=nonce
+            )
             return Verdict.REMOVED
         case _:
             resume(document, ledger=ledger, queues=queues)

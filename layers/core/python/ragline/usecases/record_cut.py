@@ -5,7 +5,7 @@ from __future__ import annotations
 from ragline.domain.chunks import Part
 from ragline.domain.documents import Document, Reason, Status
 from ragline.domain.errors import LimitExceeded
-from ragline.domain.keys import part_key
+from ragline.domain.keys import part_key, recognised_prefix
 from ragline.ports import Ledger
 from ragline.usecases.cut import Cut, Limits
 from ragline.usecases.failures import note
@@ -24,50 +24,57 @@ def record_cut(document: Document, number: int | None, piece: Cut, splitting: Sp
         LimitExceeded: the document, or its tenant, has too many chunks by now.
     """
     ledger, objects = splitting.ledger, splitting.objects
+    _check_total(document, len(piece.chunks), splitting.limits)
     check_chunks(document, number or 0, len(piece.chunks), ledger)
     base = Part(document.partition, document.document_id, document.generation, 0, 0)
     parts = []
     for part, run in cut_parts(base, piece.chunks):
         write_part(objects, part, run)
         parts.append(part)
-    _note_trouble(document, piece, ledger)
-    now = _recorded(document, number, piece, ledger)
+    reason = _note_trouble(document, piece, ledger)
+    counted, now = _recorded(document, number, piece, reason, ledger)
     if now is None or not now.wants(document.generation):
         if now is None or now.live_generation != document.generation:
             # What clears a dead generation away may have come before these were written.
             objects.delete(map(part_key, parts))
+        if now is None or now.status is Status.DELETED:
+            objects.delete(objects.list(recognised_prefix(document.partition, document.document_id)))
         return Outcome.STALE
-    _check_total(now, splitting.limits)
+    if not counted:
+        return Outcome.STALE  # it had been given up, and the document has ended without it
+    _check_total(now, now.progress.chunks_total, splitting.limits)
     splitting.queues.send_parts(parts, trace_id=document.trace_id)
     if now.progress.complete and not now.terminal:  # else whoever finishes its last chunk ends it
         _end(now, splitting)
     return Outcome.SPLIT
 
 
-def _note_trouble(document: Document, piece: Cut, ledger: Ledger) -> None:
-    for trouble in piece.trouble:
+def _note_trouble(document: Document, piece: Cut, ledger: Ledger) -> Reason | None:
+    """Keep the failures for people to read; that of the first page."""
+    first: Reason | None = None
+    for trouble in sorted(piece.trouble, key=lambda one: one.page):
         reason = Reason(trouble.code, trouble.message, STAGE, page=trouble.page)
         note(document, reason, ledger)
+        first = first or reason
+    return first
 
 
 def _recorded(
-    document: Document, number: int | None, piece: Cut, ledger: Ledger
-) -> Document | None:
-    """Have the ledger count what was cut; the document as it is then."""
+    document: Document, number: int | None, piece: Cut, reason: Reason | None, ledger: Ledger
+) -> tuple[bool, Document | None]:
+    """Have the ledger count what was cut: whether it did, and the document as it is then."""
     chunks = len(piece.chunks)
     if number is None:
-        return ledger.record_whole(document, chunks, piece.pages)
-    ledger.record_range(document, number, chunks, piece.pages)
-    return ledger.get(document.partition.tenant, document.document_id)
+        return True, ledger.record_whole(document, chunks, piece.pages, reason)
+    counted = ledger.record_range(document, number, chunks, piece.pages, reason)
+    return counted, ledger.get(document.partition.tenant, document.document_id)
 
 
-def _check_total(now: Document, limits: Limits) -> None:
+def _check_total(document: Document, chunks: int, limits: Limits) -> None:
     """The ranges of a document share its limit, and are cut by workers that do not meet."""
-    total = now.progress.chunks_total
-    if total > limits.chunks:
-        raise LimitExceeded(
-            f"{now.filename} has more than {total - 1:,} chunks; max_chunks is {limits.chunks:,}."
-        )
+    if chunks > limits.chunks:
+        what = f"{document.filename} has {chunks:,} chunks or more"
+        raise LimitExceeded(f"{what}; max_chunks is {limits.chunks:,}.")
 
 
 def _end(now: Document, splitting: Splitting) -> None:

@@ -85,8 +85,10 @@ def _selected(document: Document, selection: Selection, ledger: Ledger) -> bool:
         return False
     if not selection.code or (document.reason and document.reason.code == selection.code):
         return True
-    reasons = ledger.work(document).reasons.values()
-    return any(reason.code == selection.code for reason in reasons)
+    reasons = [*ledger.failed(document).values()]
+    if document.progress.unread:
+        reasons += [one.reason for one in ledger.ranges(document).values()]
+    return any(reason and reason.code == selection.code for reason in reasons)
 
 
 def _one(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import replace
 
 from ragline.domain.documents import Document, Status
@@ -19,7 +20,9 @@ def is_removal(event_name: str) -> bool:
     return event_name.startswith(("ObjectRemoved", "LifecycleExpiration"))
 
 
-def remove_upload(key: str, sequencer: str, *, ledger: Ledger, queues: Queues) -> Document | None:
+def remove_upload(
+    key: str, sequencer: str, *, ledger: Ledger, objects: Objects, queues: Queues
+) -> Document | None:
     """Follow one ObjectRemoved event: the document whose upload is gone is deleted.
 
     An event for an upload that was since replaced, under this or another name, is ignored.
@@ -31,11 +34,17 @@ def remove_upload(key: str, sequencer: str, *, ledger: Ledger, queues: Queues) -
     document = known or ledger.get(upload.partition.tenant, upload.document_id)
     if document is None or document.upload_key != key:
         return None
-    return follow_removal(document, sequencer, ledger=ledger, queues=queues)
+    return follow_removal(document, sequencer, ledger=ledger, objects=objects, queues=queues)
 
 
 def follow_removal(
-    document: Document, sequencer: str, *, ledger: Ledger, queues: Queues, nonce: str = ""
+    document: Document,
+    sequencer: str,
+    *,
+    ledger: Ledger,
+    objects: Objects,
+    queues: Queues,
+    nonce: str = "",
 ) -> Document | None:
     """Mark a document deleted, since its upload is gone, and clear away what it was made of.
 
@@ -46,6 +55,7 @@ def follow_removal(
     deleted = ledger.get(tenant, document_id)
     if deleted is None or deleted.status is not Status.DELETED:
         return None
+    remove_children(deleted, ledger=ledger, objects=objects, queues=queues)
     clear_dead(deleted, queues=queues, nonce=nonce)
     return deleted
 
@@ -53,7 +63,7 @@ def follow_removal(
 def remove(
     tenant: str, document_id: str, *, ledger: Ledger, objects: Objects, queues: Queues
 ) -> None:
-    """Mark a document deleted, and clear away what it was made of.
+    """Mark a document deleted, with all that came in it, and clear away what they were made of.
 
     Safe to repeat: what was marked before is cleared away again, so a crash half way is mended by
     the caller's retry, or else by the reconciler.
@@ -62,11 +72,53 @@ def remove(
     ledger.delete(tenant, document_id)
     document = ledger.get(tenant, document_id)
     if document is not None and document.status is Status.DELETED:
-        # The upload first: once all else is gone, the ledger looks after the document no more.
+        # Once what it was made of is gone, the ledger looks after the document no more: that last.
+        remove_children(document, ledger=ledger, objects=objects, queues=queues)
         if upload is not None:
             objects.drop_parts(document.upload_key, upload.upload_id)
         objects.delete([document.upload_key])
         clear_dead(document, queues=queues)
+
+
+def remove_children(
+    document: Document, *, ledger: Ledger, objects: Objects, queues: Queues
+) -> None:
+    """Delete all documents that came in this one, however deep they lie. Safe to repeat.
+
+    All are marked first, so that none answers any more, and cleared away then.
+    """
+    if document.children:
+        came = ledger.children(document.partition.tenant, document.document_id)
+        inside = [child.document_id for child in came]
+        remove_inside(document, inside, ledger=ledger, objects=objects, queues=queues)
+
+
+def remove_inside(
+    document: Document,
+    document_ids: Collection[str],
+    *,
+    ledger: Ledger,
+    objects: Objects,
+    queues: Queues,
+) -> None:
+    """As ``remove_children``, of those that are named; one that came elsewhere is left alone."""
+    tenant, gone = document.partition.tenant, list[Document]()
+    level = dict.fromkeys(document_ids, document.document_id)
+    while level:
+        known = ledger.get_many(tenant, level.keys()).values()
+        found = [one.document_id for one in known if one.parent == level[one.document_id]]
+        ledger.delete_many(tenant, found)
+        now = ledger.get_many(tenant, found).values()
+        deleted = [one for one in now if one.status is Status.DELETED]
+        gone += deleted
+        level = {
+            child.document_id: one.document_id
+            for one in deleted
+            if one.children
+            for child in ledger.children(tenant, one.document_id)
+        }
+    objects.delete(one.upload_key for one in gone)
+    queues.send_ops([_removal(one) for one in gone])
 
 
 def clear_dead(document: Document, *, queues: Queues, nonce: str = "") -> None:
@@ -74,7 +126,11 @@ def clear_dead(document: Document, *, queues: Queues, nonce: str = "") -> None:
 
     ``nonce`` marks an order that is given again, after the first may have gone astray.
     """
-    removal = Delete(
+    queues.send_ops([_removal(document, nonce)])
+
+
+def _removal(document: Document, nonce: str = "") -> Delete:
+    return Delete(
         trace_id=document.trace_id,
         nonce=nonce,
         tenant=document.partition.tenant,
@@ -84,7 +140,6 @@ def clear_dead(document: Document, *, queues: Queues, nonce: str = "") -> None:
         below=dead_below(document),
         keep=document.live_generation,
     )
-    queues.send_ops([removal])
 
 
 def clear_leftover(document: Document, *, ledger: Ledger, objects: Objects, queues: Queues) -> None:

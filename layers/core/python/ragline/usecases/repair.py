@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from ragline.domain.documents import Document, Status
 from ragline.domain.errors import PERMANENT_CODES, MalformedMessage
-from ragline.domain.keys import just_after, parse_stored_key
+from ragline.domain.keys import just_after, parse_recognised_key, parse_stored_key
+from ragline.domain.ledger import Work
 from ragline.domain.messages import Delete, Uploaded, new_nonce
 from ragline.ports import Ledger, Objects, Queues
 from ragline.usecases.doctor import Finding, Kind
 from ragline.usecases.identify import identify
-from ragline.usecases.remove import clear_dead, clear_leftover
+from ragline.usecases.remove import clear_dead, clear_leftover, remove
 from ragline.usecases.resume import resume
 from ragline.usecases.settle import settle
 from ragline.usecases.split_again import start_over
@@ -94,7 +95,7 @@ def _embed_again(finding: Finding, ports: _Ports) -> bool:
         # Only what is worked on is embedded, and the live one was to be replaced.
         why = document.reason.code if document.reason else ""
         return why not in PERMANENT_CODES and _start_over(finding, ports)
-    parts = ports.ledger.work(document).parts(document, finding.ordinals)
+    parts = Work(ports.ledger.ranges(document)).parts(document, finding.ordinals)
     if not {n for part in parts for n in part.ordinals}.issuperset(finding.ordinals):
         return _start_over(finding, ports)  # rows of chunks that never were
     ports.queues.send_parts(parts, nonce=new_nonce(), trace_id=document.trace_id)
@@ -117,6 +118,13 @@ def _delete_orphans(finding: Finding, ports: _Ports) -> bool:
 
 
 def _counts(key: str, ledger: Ledger) -> bool:
+    recognised = parse_recognised_key(key)
+    if recognised is not None:
+        partition, document_id = recognised
+        document = ledger.get(partition.tenant, document_id)
+        if document is None or document.status is Status.DELETED:
+            return False
+        return document.partition == partition
     stored = parse_stored_key(key)
     if stored is None:
         return False
@@ -151,6 +159,22 @@ def _take_in(finding: Finding, ports: _Ports) -> bool:
     return True
 
 
+def _delete_child(finding: Finding, ports: _Ports) -> bool:
+    """Its parent may have come back since the doctor read the ledger."""
+    document = _known(finding)
+    tenant = document.partition.tenant
+    parent = ports.ledger.get(tenant, document.parent)
+    if parent is None or parent.status is Status.DELETED:
+        remove(
+            tenant,
+            document.document_id,
+            ledger=ports.ledger,
+            objects=ports.objects,
+            queues=ports.queues,
+        )
+    return True
+
+
 def _leave(finding: Finding, ports: _Ports) -> bool:
     return False
 
@@ -176,4 +200,5 @@ _REPAIRS: dict[Kind, Callable[[Finding, _Ports], bool]] = {
     Kind.EXTRA_ROWS: _extra_rows,
     Kind.DUPLICATE_ROWS: _start_over,
     Kind.MISCOUNTED_TENANT: _recount_tenant,
+    Kind.ORPHAN_CHILD: _delete_child,
 }

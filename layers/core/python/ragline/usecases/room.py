@@ -37,6 +37,7 @@ def check_chunks(document: Document, number: int, chunks: int, ledger: Ledger) -
     tenant = ledger.tenant(document.partition.tenant)
     if tenant.caps.chunks is None or tenant.holds.chunks + chunks <= tenant.caps.chunks:
         return
-    if number in ledger.work(document).ranges:
+    before = ledger.ranges(document).get(number)
+    if before and not before.lost:
         return  # cut before: they are counted
     tenant.check_room(Holdings(chunks=chunks), document.filename)

@@ -12,10 +12,11 @@ from itertools import islice
 from typing import Literal
 
 from ragline.domain.chunks import Candidate, Filter
-from ragline.domain.documents import Document, Partition
+from ragline.domain.documents import Document, Origin, Partition
 from ragline.domain.errors import InvalidRequest, RaglineError, UnknownField
-from ragline.ports import Embedder, Ledger, Reranker, VectorIndex
+from ragline.ports import Embedder, Ledger, Objects, Reranker, VectorIndex
 from ragline.usecases.fusion import Fused, Hit, below, blend, fuse
+from ragline.usecases.sections import Returned, read_sections
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,9 @@ class SearchResult:
     milliseconds by stage.
 
     ``reranker`` is the name of the one that ordered the hits, '' if none did. ``notes`` are
-    sentences for who asked: what the search could not do, and why.
+    sentences for who asked: what the search could not do, and why. ``sections``: chunk_id → the
+    section around it, of hits whose collection returns sections. ``origins``: document_id → where
+    it lies, of documents that came in another one.
     """
 
     hits: Sequence[Hit]
@@ -62,6 +65,8 @@ class SearchResult:
     timings_ms: Mapping[str, float]
     reranker: str = ""
     notes: Sequence[str] = ()
+    sections: Mapping[str, Returned] = field(default_factory=dict)
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
 
 def search(
@@ -71,8 +76,11 @@ def search(
     index: VectorIndex,
     ledger: Ledger,
     reranker: Reranker | None = None,
+    objects: Objects | None = None,
 ) -> SearchResult:
     """The best live passages of a collection; the first of them put in order by the reranker.
+
+    Sections are read from ``objects``; without it there are none.
 
     A reranker that fails costs its order, not the answer.
 
@@ -90,7 +98,8 @@ def search(
         wanted = max(request.limit, RERANKED) if reranker else request.limit
         fluency = embedder.fluency(request.query) if request.mode == "hybrid" else 1.0
         asked = _legs(request, embedder, index, clock)
-        hits, legs = _found(request, wanted, fluency, asked, index, ledger, clock)
+        known: dict[str, Document | None] = {}
+        hits, legs = _found(request, wanted, fluency, asked, known, index, ledger, clock)
         notes = _notes(request, legs, fluency)
         by = ""
         if reranker and hits:
@@ -101,7 +110,10 @@ def search(
             except RaglineError as error:
                 logger.warning("not reranked: %s failed", reranker.name, exc_info=error)
                 notes.append(f"Not reranked: {reranker.name} failed.")
-    return SearchResult(hits[: request.limit], legs, clock.milliseconds, by, notes)
+        hits = hits[: request.limit]
+        sections = _sections(hits, known, request.partition, objects, clock) if objects else {}
+        origins = {one.document_id: one.origin for one in known.values() if one and one.origin}
+    return SearchResult(hits, legs, clock.milliseconds, by, notes, sections, origins)
 
 
 def _found(
@@ -109,6 +121,7 @@ def _found(
     wanted: int,
     fluency: float,
     asked: Mapping[str, Callable[[int], list[Candidate]]],
+    known: dict[str, Document | None],
     index: VectorIndex,
     ledger: Ledger,
     clock: _Clock,
@@ -121,7 +134,6 @@ def _found(
     """
     dense, bm25 = request.weights
     weights = {"dense": dense * max(fluency, A_LITTLE), "bm25": bm25}
-    known: dict[str, Document | None] = {}
     with ThreadPoolExecutor(max_workers=len(asked)) as pool:
         for depth in DEPTHS:
             running = {name: pool.submit(leg, depth) for name, leg in asked.items()}
@@ -132,6 +144,21 @@ def _found(
             if len(hits) == wanted or all(len(leg) < depth for leg in legs.values()):
                 break
     return hits, {name: len(leg) for name, leg in legs.items()}
+
+
+def _sections(
+    hits: Sequence[Hit],
+    known: Mapping[str, Document | None],
+    partition: Partition,
+    objects: Objects,
+    clock: _Clock,
+) -> dict[str, Returned]:
+    documents = {name: document for name, document in known.items() if document}
+    start = time.perf_counter()
+    found = read_sections(hits, documents, partition, objects)
+    if found:
+        clock.add("sections", start)
+    return found
 
 
 def _reranked(query: str, hits: Sequence[Hit], reranker: Reranker) -> list[Hit]:
@@ -256,5 +283,8 @@ class _Clock:
         try:
             yield
         finally:
-            took = (time.perf_counter() - start) * 1_000
-            self.milliseconds[stage] = round(self.milliseconds.get(stage, 0.0) + took, 2)
+            self.add(stage, start)
+
+    def add(self, stage: str, start: float) -> None:
+        took = (time.perf_counter() - start) * 1_000
+        self.milliseconds[stage] = round(self.milliseconds.get(stage, 0.0) + took, 2)

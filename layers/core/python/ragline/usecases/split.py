@@ -8,14 +8,18 @@ from dataclasses import replace
 from ragline.domain.documents import Document, Reason, Status
 from ragline.domain.errors import DuplicateContent, PermanentError
 from ragline.domain.ledger import NewDocument
-from ragline.domain.messages import PageRange, Uploaded
-from ragline.ports import Ledger, LocalFile, Objects, Reading
+from ragline.ports import Ledger, LocalFile, Reading
 from ragline.usecases.cut import check_size, cut, fingerprint, plan
 from ragline.usecases.failures import fail_document
+from ragline.usecases.fan_out import fan_out
 from ragline.usecases.identify import identify
+from ragline.usecases.passwords import unlocked
+from ragline.usecases.recognise import recognising
 from ragline.usecases.record_cut import record_cut
+from ragline.usecases.remove import remove_children
 from ragline.usecases.room import check_arrived
 from ragline.usecases.settle import settle
+from ragline.usecases.split_ranges import send_ranges
 from ragline.usecases.splitting import STAGE, Outcome, Splitting
 
 
@@ -74,71 +78,37 @@ def _split(
     ledger, limits = splitting.ledger, splitting.limits
     document = ledger.begin(new, sequencer, fingerprint(limits), known=known)
     if document is None:
-        _clear_away(new, ledger, splitting.objects)
+        _clear_away(new, splitting)
         return Outcome.STALE
     if document.terminal:
         settle(document, ledger=ledger, queues=splitting.queues)
         return Outcome.DONE_BEFORE
-    try:
-        check_size(document.filename, new.size, limits)
-        if file is None:
-            return Outcome.GONE
-        check_arrived(document, known.size if known else 0, ledger)
-        document = _claim(document, new.checksum, ledger)
-        return _cut(document, etag, file, splitting)
-    except PermanentError as error:
-        fail_document(document, Reason.of(error, STAGE), ledger)
-        return Outcome.FAILED
+    with unlocked(document, splitting) as splitting:
+        try:
+            check_size(document.filename, new.size, limits)
+            if file is None:
+                return Outcome.GONE
+            check_arrived(document, known.size if known else 0, ledger)
+            document = _claim(document, new.checksum, ledger)
+            return _cut(document, etag, file, splitting)
+        except PermanentError as error:
+            fail_document(document, Reason.of(error, STAGE), ledger)
+            return Outcome.FAILED
 
 
 def _cut(document: Document, etag: str, file: LocalFile, splitting: Splitting) -> Outcome:
     """Cut the document whole, or announce the ranges that it is to be cut in."""
     limits, reader = splitting.limits, splitting.reader
-    wanted = Reading(file, document.filename, time.monotonic() + limits.seconds)
-    ranges = plan(reader.survey(wanted), document.filename, limits)
-    if ranges:
-        _send_ranges(document, ranges, etag, splitting)
+    wanted = Reading(file, document.filename, time.monotonic() + limits.reading_seconds)
+    survey = reader.survey(wanted)
+    if stopped := fan_out(document, survey, wanted, splitting, etag):
+        return stopped
+    if ranges := plan(survey, file.size, document.filename, limits):
+        send_ranges(document, survey, ranges, etag, splitting)
         return Outcome.RANGES_SENT
-    whole = cut(wanted, reader=reader, tokenizer=splitting.tokenizer, limits=limits)
+    with recognising(splitting.ocr, splitting.objects, document) as ocr:
+        whole = cut(wanted, reader=reader, tokenizer=splitting.tokenizer, limits=limits, ocr=ocr)
     return record_cut(document, None, whole, splitting)
-
-
-def split_range(message: PageRange, splitting: Splitting) -> Outcome:
-    """Cut one page range of a big document. A range that cannot be read fails its document."""
-    splitting = splitting.as_chosen(message.partition)
-    ledger, limits = splitting.ledger, splitting.limits
-    document = ledger.get(message.tenant, message.document_id)
-    if document is None or not document.wants(message.generation):
-        return Outcome.STALE
-    if document.terminal:
-        settle(document, ledger=ledger, queues=splitting.queues)
-        return Outcome.STALE
-    if document.fingerprint != fingerprint(limits):
-        # Planned under other settings, before a deploy: the ranges of one generation are cut alike.
-        splitting.queues.send_pages([_again(document, message)])
-        return Outcome.RESTARTED
-    with splitting.files.open(message.upload_key, message.etag) as file:
-        if file is None:
-            return Outcome.GONE
-        try:
-            wanted = Reading(
-                file,
-                document.filename,
-                time.monotonic() + limits.seconds,
-                first=message.first_page,
-                last=message.last_page,
-            )
-            piece = cut(
-                wanted,
-                reader=splitting.reader,
-                tokenizer=splitting.tokenizer,
-                limits=limits,
-                number=message.number,
-            )
-            return record_cut(document, message.number, piece, splitting)
-        except PermanentError as error:
-            fail_document(document, Reason.of(error, STAGE), ledger)
-            return Outcome.FAILED
 
 
 def _claim(document: Document, checksum: str, ledger: Ledger) -> Document:
@@ -161,44 +131,15 @@ def _claim(document: Document, checksum: str, ledger: Ledger) -> Document:
     return replace(document, checksum=checksum)
 
 
-def _clear_away(new: NewDocument, ledger: Ledger, objects: Objects) -> None:
-    """Bytes put by a URL that outlived its document belong to nobody, and may not stay."""
+def _clear_away(new: NewDocument, splitting: Splitting) -> None:
+    """Bytes put by a URL that outlived its document belong to nobody, and may not stay.
+
+    Nor may what was taken out of them by a worker that died as the document was deleted.
+    """
+    ledger, objects = splitting.ledger, splitting.objects
     now = ledger.get(new.partition.tenant, new.document_id)
     if now is None or now.status is not Status.DELETED or now.upload_key != new.upload_key:
         return
+    remove_children(now, ledger=ledger, objects=objects, queues=splitting.queues)
     if now.delete_requested and not now.dropped:
         objects.delete([new.upload_key])
-
-
-def _send_ranges(
-    document: Document, ranges: list[tuple[int, int]], etag: str, splitting: Splitting
-) -> None:
-    """Plan the ranges and announce them: only those not cut yet, when this is done again."""
-    work = [
-        PageRange(
-            trace_id=document.trace_id,
-            tenant=document.partition.tenant,
-            collection=document.partition.collection,
-            document_id=document.document_id,
-            generation=document.generation,
-            number=number,
-            first_page=first,
-            last_page=last,
-            upload_key=document.upload_key,
-            etag=etag,
-        )
-        for number, (first, last) in enumerate(ranges)
-    ]
-    ledger = splitting.ledger
-    done = ledger.work(document).ranges if document.progress.ranges_total else {}
-    ledger.plan_ranges(document, len(work), work[-1].last_page)
-    splitting.queues.send_pages([one for one in work if one.number not in done] or work)
-
-
-def _again(document: Document, message: PageRange) -> Uploaded:
-    return Uploaded(
-        trace_id=message.trace_id,
-        key=message.upload_key,
-        sequencer=document.sequencer,
-        etag=message.etag,
-    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ragline.domain.documents import Partition
-from ragline.ports import Files, Ledger, Objects, Queues, Reader, Tokenizer
+from ragline.ports import Files, Ledger, Objects, Ocr, Passwords, Queues, Reader, Tokenizer
 from ragline.usecases.cut import Limits
 
 STAGE = "split"
@@ -18,10 +18,12 @@ class Outcome(StrEnum):
     SPLIT = "split"
     RANGES_SENT = "ranges_sent"
     FAILED = "failed"
+    LOST = "lost"
     STALE = "stale"
     GONE = "gone"
     DONE_BEFORE = "done_before"
     RESTARTED = "restarted"
+    PUT_BACK = "put_back"
     WALKING = "walking"
     WALKED = "walked"
 
@@ -37,6 +39,9 @@ class Splitting:
     reader: Reader
     tokenizer: Tokenizer
     limits: Limits
+    passwords: Passwords
+    ocr: Ocr | None = None
+    """None: pages that are pictures stay without text."""
 
     def as_chosen(self, partition: Partition) -> Splitting:
         """For documents of this collection: cut as it asks for now.

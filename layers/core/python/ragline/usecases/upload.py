@@ -12,6 +12,7 @@ from ulid import ULID
 
 from ragline.domain.documents import (
     Document,
+    Origin,
     Partition,
     Status,
     check_document_id,
@@ -29,9 +30,11 @@ from ragline.domain.keys import clean_filename, upload_key
 from ragline.domain.ledger import Multipart, NewDocument
 from ragline.domain.lifecycle import owns
 from ragline.domain.metadata import check_metadata
+from ragline.domain.passwords import check_password
 from ragline.domain.tenants import Caps, Holdings, held_by
-from ragline.ports import Ledger, Objects
+from ragline.ports import Ledger, Objects, Passwords
 from ragline.usecases.multipart import open_upload
+from ragline.usecases.passwords import keep
 
 DEFAULT_TYPE = "application/octet-stream"
 _TYPE = re.compile(r"[A-Za-z0-9][\w.+-]{0,126}/[\w.+-]{1,127}(;[ -~]{1,100})?", re.ASCII)
@@ -69,6 +72,8 @@ class UploadRequest:
 
     ``document_id``: the caller's own, or '' for a new one. ``trace_id``: the request's.
     ``webhook``: the id of one that is told of it, whatever collections it names; or ''.
+    ``origin``: where it lies, if it came within another document. ``password`` opens it, should it
+    be encrypted; it is kept until it is split.
     """
 
     partition: Partition
@@ -82,6 +87,8 @@ class UploadRequest:
     way: Way = Way.AUTO
     trace_id: str = ""
     webhook: str = ""
+    origin: Origin | None = None
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,11 @@ class Registered:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
+    """A document that is recorded. ``duplicate``: another call brought its bytes before, maybe as
+    another document. ``open``: its bytes, of this ``checksum``, are still to be brought.
+    """
+
     document: Document
     duplicate: bool
     open: bool
@@ -129,12 +140,18 @@ class _Entry:
 
 
 def register(
-    request: UploadRequest, *, ledger: Ledger, objects: Objects, limits: Limits
+    request: UploadRequest,
+    *,
+    ledger: Ledger,
+    objects: Objects,
+    limits: Limits,
+    passwords: Passwords | None = None,
 ) -> Registered:
     """Record a document and say where its bytes go.
 
     With a checksum, bytes that a document of the collection already holds are not taken again,
     unless ``allow_duplicate``. The id of an existing document replaces that document's bytes.
+    ``passwords`` is needed where the request has one.
 
     Raises:
         InvalidRequest: a name, the checksum, the type or the metadata is malformed.
@@ -142,15 +159,16 @@ def register(
         QuotaExceeded: the tenant has no room for it, or used as much as it may this month.
         Conflict: the id belongs to a document of another collection, filename or metadata.
     """
-    entry = _enter(request, ledger, limits)
+    entry = enter(request, ledger, limits)
     if not entry.open:
         return Registered(entry.document, entry.duplicate, None)
+    keep(request.password, entry.document, passwords)
     upload = _upload(request, entry, ledger, objects, limits.upload_expires)
     return Registered(entry.document, entry.duplicate, upload)
 
 
 def _upload(
-    request: UploadRequest, entry: _Entry, ledger: Ledger, objects: Objects, expires: int
+    request: UploadRequest, entry: Entry, ledger: Ledger, objects: Objects, expires: int
 ) -> PresignedPut | PresignedPost | Multipart:
     """Where the bytes go, by the way that was asked for."""
     content_type, size = request.content_type or DEFAULT_TYPE, request.size
@@ -172,20 +190,28 @@ def _upload(
 
 
 def store(
-    request: UploadRequest, data: bytes, *, ledger: Ledger, objects: Objects, limits: Limits
+    request: UploadRequest,
+    data: bytes,
+    *,
+    ledger: Ledger,
+    objects: Objects,
+    limits: Limits,
+    passwords: Passwords | None = None,
 ) -> Registered:
     """Record a document and put its bytes; the bucket's event does the rest. Raises as register.
 
     Size and checksum are those of ``data``, whatever the request says.
     """
     request = replace(request, size=len(data), checksum=hashlib.sha256(data).hexdigest())
-    entry = _enter(request, ledger, limits)
+    entry = enter(request, ledger, limits)
     if entry.open:
+        keep(request.password, entry.document, passwords)
         objects.put(entry.document.upload_key, data, request.content_type or DEFAULT_TYPE)
     return Registered(entry.document, entry.duplicate, None)
 
 
-def _enter(request: UploadRequest, ledger: Ledger, limits: Limits) -> _Entry:
+def enter(request: UploadRequest, ledger: Ledger, limits: Limits) -> Entry:
+    """Record a document, its bytes to be put where its upload key says. Raises as ``register``."""
     new = _new_document(request, limits)
     known = ledger.get(new.partition.tenant, new.document_id) if request.document_id else None
     # Before the claim below: a refused request must leave no claim behind.
@@ -197,21 +223,23 @@ def _enter(request: UploadRequest, ledger: Ledger, limits: Limits) -> _Entry:
     # If the owner claimed these bytes and is not recorded yet, this records it on its behalf: two
     # uploads of the same bytes at once become one document, whichever of the two goes on.
     key = upload_key(new.partition, owner, new.filename)
-    document = ledger.create(replace(new, document_id=owner, upload_key=key), caps)
     theirs = owner != new.document_id
+    origin = None if theirs else new.origin  # where these bytes came first, no one knows here
+    document = ledger.create(replace(new, document_id=owner, upload_key=key, origin=origin), caps)
     if not theirs:
         _refuse_mismatch(document, new)
     if document.status is Status.AWAITING_UPLOAD:
-        return _Entry(document, theirs, True, document.checksum or new.checksum)
+        return Entry(document, theirs, True, document.checksum or new.checksum)
     here = bool(new.checksum) and document.checksum == new.checksum
     if theirs or (here and not request.allow_duplicate and document.status is not Status.FAILED):
-        return _Entry(document, True, False, document.checksum)
-    return _Entry(document, False, True, new.checksum)
+        return Entry(document, True, False, document.checksum)
+    return Entry(document, False, True, new.checksum)
 
 
 def _new_document(request: UploadRequest, limits: Limits) -> NewDocument:
     check_name(request.partition.collection, "collection")
     filename = clean_filename(request.filename)
+    check_password(request.password)
     document_id = check_document_id(request.document_id) if request.document_id else str(ULID())
     _check_size(request.size, filename, limits)
     checksum = request.checksum.lower()
@@ -232,6 +260,7 @@ def _new_document(request: UploadRequest, limits: Limits) -> NewDocument:
         upload_seconds=limits.upload_expires,
         trace_id=request.trace_id,
         webhook=request.webhook,
+        origin=request.origin,
     )
 
 
@@ -287,6 +316,11 @@ def _refuse_mismatch(document: Document | None, new: NewDocument) -> None:
         )
     if new.metadata and dict(document.metadata) != dict(new.metadata):
         raise Conflict(f"{known} has other metadata; delete it first, or leave metadata out.")
+    if new.origin:
+        # It has whatever bytes lie there now; and it cannot lie in two places.
+        if document.parent != new.origin.parent:
+            raise Conflict(f"{known} did not come in document {new.origin.parent!r}.")
+        return
     awaiting = document.status is Status.AWAITING_UPLOAD
     if awaiting and document.checksum and new.checksum not in ("", document.checksum):
         raise Conflict(f"{known} awaits other bytes; delete it first, or choose another id.")

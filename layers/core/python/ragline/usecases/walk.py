@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from ragline.domain.collections import Collection, Walk, WalkKind
+from ragline.domain.collections import CollectionSettings, Walk, WalkKind
 from ragline.domain.documents import Document, Partition, Reason, Status
 from ragline.domain.ledger import Failure
 from ragline.domain.messages import CollectionWalk
@@ -54,17 +54,14 @@ def walk_on(message: CollectionWalk, splitting: Splitting) -> Outcome:
         changed, left = _delete(page.documents, walk, splitting), 0
     else:
         changed, left = _recut(page.documents, walk, splitting.as_chosen(message.partition))
-    walk = replace(
-        walk,
-        seen=walk.seen + (0 if walk.checking else len(page.documents)),
-        changed=walk.changed + changed,
-        left=walk.left + left,
-    )
+    if not walk.checking:
+        seen = walk.seen + len(page.documents)
+        walk = replace(walk, seen=seen, changed=walk.changed + changed, left=walk.left + left)
     return _move_on(collection, walk, page.cursor, splitting)
 
 
 def _move_on(
-    collection: Collection, walk: Walk, cursor: str | None, splitting: Splitting
+    collection: CollectionSettings, walk: Walk, cursor: str | None, splitting: Splitting
 ) -> Outcome:
     """Note where the walk is, and have it go on from there."""
     delay = 0

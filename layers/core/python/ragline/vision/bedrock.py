@@ -26,13 +26,16 @@ _REFUSALS = frozenset({"content_filtered", "guardrail_intervened"})
 
 
 def bedrock_client(seconds: float) -> Any:
-    """A client of this region that waits so long for an answer; an answer is not asked for twice,
-    for it may have been paid: the SDK repeats only what was throttled or not reached."""
+    """A client of this region that waits so long for an answer.
+
+    The SDK does not ask again by itself: an answer that did not arrive may have been paid. The
+    queue does, when there is time.
+    """
     import boto3
     from botocore.config import Config
 
     config = Config(
-        retries={"mode": "standard", "total_max_attempts": 2},
+        retries={"mode": "standard", "total_max_attempts": 1},
         connect_timeout=3,
         read_timeout=seconds,
     )

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ragline.domain.analyses import check_pages
 from ragline.domain.errors import (
     Bomb,
     CorruptDocument,
     EncryptedDocument,
     PermanentError,
-    TooManyPages,
     UnsupportedType,
 )
 from ragline.ports import PageImage, Painted
@@ -50,11 +50,7 @@ def paint(file: Path, pages: Sequence[int], folder: Path, *, most: int) -> Paint
         raise CorruptDocument("the file is empty.")
     opened = _pdf(file) if b"%PDF-" in head else _picture(file)
     with opened as (total, render):
-        if not pages and total > most:
-            raise TooManyPages(
-                f"the document has {total:,} pages; one analysis looks at no more than {most:,} "
-                "(max_analysis_pages). Name some of them."
-            )
+        check_pages(len(pages) or total, most)
         images: dict[int, PageImage] = {}
         troubles: dict[int, PermanentError] = {}
         for page in [one for one in (pages or range(1, total + 1)) if one <= total]:
@@ -106,32 +102,39 @@ def _rendered(page: Any) -> Image:
 def _picture(file: Path) -> Iterator[tuple[int, Render]]:
     from PIL import Image, UnidentifiedImageError
 
-    Image.MAX_IMAGE_PIXELS = MAX_PICTURE_PIXELS
-    warnings.simplefilter("error", Image.DecompressionBombWarning)
-    try:
-        picture = Image.open(file, formats=_PICTURES)
-    except UnidentifiedImageError as error:
-        raise UnsupportedType("it is neither a PDF nor a picture: it has no pages to show.") from (
-            error
-        )
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_big() from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise CorruptDocument("the picture cannot be opened: it is damaged.") from error
+    with _checked():
+        try:
+            picture = Image.open(file, formats=_PICTURES)
+        except UnidentifiedImageError as error:
+            raise UnsupportedType(
+                "it is neither a PDF nor a picture: it has no pages to show."
+            ) from error
+        frames = getattr(picture, "n_frames", 1) if picture.format == "TIFF" else 1
 
     def render(page: int) -> Image.Image:
-        try:
+        with _checked(page):
             picture.seek(page - 1)
+            if picture.width * picture.height > MAX_PICTURE_PIXELS:
+                raise Bomb(f"the picture has more than {MAX_PICTURE_PIXELS:,} pixels.")
             return _upright(picture)
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise _too_big() from error
+
+    with picture:  # the frames of a GIF are no pages
+        yield frames, render
+
+
+@contextmanager
+def _checked(page: int | None = None) -> Iterator[None]:
+    """What Pillow says of a bad picture, in our words; we count its pixels ourselves."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except Image.DecompressionBombError as error:
+            raise Bomb(f"the picture has more than {MAX_PICTURE_PIXELS:,} pixels.") from error
         except (OSError, ValueError, SyntaxError, EOFError) as error:
             raise CorruptDocument("the picture is damaged.", page=page) from error
-
-    with picture:
-        # The frames of a GIF are no pages.
-        frames = getattr(picture, "n_frames", 1) if picture.format == "TIFF" else 1
-        yield frames, render
 
 
 def _upright(picture: Image) -> Image:
@@ -160,7 +163,3 @@ def _saved(image: Image, path: Path) -> PageImage:
         if jpeg.stat().st_size <= MAX_BYTES:
             return PageImage(jpeg, "jpeg", *image.size)
     raise Bomb("the page's picture does not become small enough to be sent.")
-
-
-def _too_big() -> Bomb:
-    return Bomb(f"the picture has more than {MAX_PICTURE_PIXELS:,} pixels.")

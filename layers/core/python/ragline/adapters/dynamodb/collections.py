@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ragline.adapters.dynamodb import items
 from ragline.adapters.dynamodb.table import Table
 from ragline.domain.chunking import Chunking, Strategy, Tables
-from ragline.domain.collections import Collection, Walk, WalkKind
+from ragline.domain.collections import CollectionSettings, Walk, WalkKind
 from ragline.domain.documents import Partition
 from ragline.domain.messages import new_nonce
 from ragline.domain.times import iso
@@ -31,11 +31,11 @@ class Collections:
     _table: Table
     _clock: Callable[[], datetime]
 
-    def collection(self, partition: Partition) -> Collection:
+    def collection(self, partition: Partition) -> CollectionSettings:
         found = self._table.get(items.collection_pk(partition), items.SETTINGS)
-        return _read(partition, found) if found else Collection(partition)
+        return _read(partition, found) if found else CollectionSettings(partition)
 
-    def keep_collection(self, collection: Collection) -> Collection | None:
+    def keep_collection(self, collection: CollectionSettings) -> CollectionSettings | None:
         kept = replace(collection, stamp=new_nonce(), updated_at=iso(self._clock()))
         write: PutTypeDef = {
             "TableName": self._table.name,
@@ -55,7 +55,7 @@ class Collections:
         )
         return sorted(item["GSI1SK"]["S"] for item in found)
 
-    def _item(self, kept: Collection) -> Item:
+    def _item(self, kept: CollectionSettings) -> Item:
         partition = kept.partition
         item: Item = {
             **items.key(items.collection_pk(partition), items.SETTINGS),
@@ -74,8 +74,8 @@ class Collections:
         return item
 
 
-def _read(partition: Partition, item: Item) -> Collection:
-    return Collection(
+def _read(partition: Partition, item: Item) -> CollectionSettings:
+    return CollectionSettings(
         partition,
         _chunking(json.loads(item["chunking"]["S"])) if "chunking" in item else None,
         _walk(json.loads(item["walk"]["S"])) if "walk" in item else None,

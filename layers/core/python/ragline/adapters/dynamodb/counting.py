@@ -1,95 +1,27 @@
-"""Counts of a document: each moves in one transaction with the record of the chunk or range that it
-counts, on the condition that this record is still as it was read."""
+"""Counts of a document: each moves in one transaction with the record of the chunk that it counts,
+on the condition that this record is still as it was read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal, TypeAlias
 
 from ragline.adapters.dynamodb import items, writes
-from ragline.adapters.dynamodb.documents import STATE, Documents
+from ragline.adapters.dynamodb.ranges import TERMINAL_OR_IDLE, Ranges, gave_up
 from ragline.adapters.dynamodb.table import TRANSACTION, Written
 from ragline.domain import lifecycle
-from ragline.domain.documents import TERMINAL, Document, Reason, Status
-from ragline.domain.errors import Throttled, WriteConflict
+from ragline.domain.documents import Document, Reason
 from ragline.domain.ledger import ChunkState
-from ragline.domain.lifecycle import Record
-from ragline.domain.pages import PageCounts
-from ragline.domain.tenants import Holdings
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 Guess: TypeAlias = ChunkState | Literal["read"] | None
 """Where chunks are, unread: in that state, not recorded yet (None), or not to be guessed."""
-
-TERMINAL_OR_IDLE = sorted({*TERMINAL, Status.AWAITING_UPLOAD})
-"""Statuses in which no chunk is made pending: nobody would take it up."""
 
 _RUN = TRANSACTION - 1
 """Chunks that one transaction moves: META is in it too."""
 
 
-class Counting(Documents):
-    """The part of ``DynamoLedger`` that records page ranges and chunks."""
-
-    def plan_ranges(self, document: Document, ranges: int, pages: int) -> None:
-        self._change(
-            document.partition.tenant,
-            document.document_id,
-            lambda old: lifecycle.planned(old, document.generation, ranges, pages, self._now()),
-            guard=(*STATE, "ranges_total"),
-            known=document,
-        )
-
-    def record_range(self, document: Document, number: int, chunks: int, pages: PageCounts) -> None:
-        now = self._now()
-        counts = lifecycle.range_counts(chunks, pages)
-        meta = writes.add_counts(self._table.name, document, counts, now)
-        item = items.range_item(document, number, chunks, pages, now)
-        place: TransactWriteItemTypeDef = {"Put": writes.put_absent(self._table.name, item)}
-        totals = self._held(document, Holdings(chunks=chunks))
-        last: Written = "conflict"
-        for _ in self._table.backoff.attempts():
-            last = self._table.transact([meta, place, *totals])
-            if last in {"done", "stale"}:
-                break
-            if last == "refused":
-                return
-        else:
-            raise _gave_up(document, last)
-        # Also when the range was recorded before: whoever did may have died right here.
-        self._change(
-            document.partition.tenant,
-            document.document_id,
-            lambda old: lifecycle.split(old, document.generation, self._now()),
-        )
-
-    def record_whole(self, document: Document, chunks: int, pages: PageCounts) -> Document | None:
-        """As the port says: in one transaction, where nothing of the generation is recorded yet."""
-        # As if it had been repaired once: a change of status ends that, and whether there is such
-        # an attribute to remove is not known here, nor does it matter.
-        old, now = Record(document, repairs=1), self._now()
-        new = lifecycle.cut_whole(old, document.generation, chunks, pages, now)
-        if new is not None:
-            raw, item = items.meta_item(old), items.meta_item(new)
-            # The times are written as one: those of a document read long ago are not to come back.
-            guard = (*STATE, *items.COUNTS, "timings")
-            meta = writes.update_unchanged(self._table.name, raw, item, guard)
-            place = writes.put_absent(
-                self._table.name, items.range_item(document, 0, chunks, pages, now)
-            )
-            totals = self._held(document, Holdings(chunks=chunks))
-            for _ in self._table.backoff.attempts():
-                last = self._table.transact([{"Update": meta}, {"Put": place}, *totals])
-                if last == "done":
-                    self._tell(old, new)
-                    return new.document
-                if last in {"refused", "stale"}:
-                    break
-        self.plan_ranges(document, 1, pages.total)
-        self.record_range(document, 0, chunks, pages)
-        return self.get(document.partition.tenant, document.document_id)
+class Counting(Ranges):
+    """The part of ``DynamoLedger`` that records how far chunks are."""
 
     def record_chunks(
         self,
@@ -111,12 +43,6 @@ class Counting(Documents):
         wanted = sorted(set(ordinals))
         runs = (wanted[start : start + _RUN] for start in range(0, len(wanted), _RUN))
         return all(self._reopen(document, run) for run in runs)
-
-    def _held(self, document: Document, by: Holdings) -> Sequence[TransactWriteItemTypeDef]:
-        """The write that moves what the document's tenant holds; none if nothing moves."""
-        if not by:
-            return []
-        return [writes.move_totals(self._table.name, document.partition.tenant, by)]
 
     def _advance(
         self,
@@ -154,7 +80,7 @@ class Counting(Documents):
                 self._watch.counted(state, len(moving))
             if last in {"done", "refused"}:
                 return last == "done"
-        raise _gave_up(document, last)
+        raise gave_up(document, last)
 
     def _reopen(self, document: Document, ordinals: Sequence[int]) -> bool:
         """Make the failed chunks of one transaction pending; False if the work is not under way."""
@@ -171,7 +97,10 @@ class Counting(Documents):
             last = self._table.transact([meta, *drops])
             if last in {"done", "refused"}:
                 return last == "done"
-        raise _gave_up(document, last)
+        raise gave_up(document, last)
+
+    def states(self, document: Document, ordinals: Collection[int]) -> Mapping[int, ChunkState]:
+        return self._states(document, sorted(set(ordinals)))
 
     def _states(self, document: Document, ordinals: Sequence[int]) -> dict[int, ChunkState]:
         pk = items.document_pk(document.partition.tenant, document.document_id)
@@ -191,10 +120,3 @@ def _guess(document: Document, chunks: int, state: ChunkState) -> Guess:
         return ChunkState.EMBEDDED
     pending = counts.chunks_total - counts.embedded - counts.indexed - counts.failed
     return None if state is ChunkState.EMBEDDED and pending >= chunks else "read"
-
-
-def _gave_up(document: Document, last: Written) -> Throttled | WriteConflict:
-    what = f"document {document.document_id}: counts could not be written"
-    if last == "throttled":
-        return Throttled(f"{what}: the table is throttled.")
-    return WriteConflict(f"{what}: other writers were faster every time.")

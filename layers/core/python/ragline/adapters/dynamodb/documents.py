@@ -30,7 +30,7 @@ Rule: TypeAlias = Callable[[Record | None], Record | None]
 STATE = ("status", "generation", "sequencer", "delete_requested")
 """What every rule looks at; rules that look at counts guard those as well."""
 
-_HELD = ("chunks_total", "size")
+HELD_BY_META = ("chunks_total", "size")
 """What of META moves what its tenant holds, and may do so without a change of state."""
 
 
@@ -112,7 +112,9 @@ class Documents(Tenants):
             by = held_by(new.document) - held_by(old.document if old else None)
             item = items.meta_item(new)
             # What it holds was worked out from these: they must not move meanwhile, unseen.
-            held = _HELD if by or whole else ()
+            held = HELD_BY_META if by or whole else ()
+            # A whole item replaces the count of its children, which moves without a change of state.
+            held = (*held, "children") if whole else held
             still = (*guard, *(name for name in held if name not in guard))
             write: TransactWriteItemTypeDef
             if whole or raw is None:

@@ -2,11 +2,12 @@
 
 META        TENANT#t#DOC#id          META                         the document; counts are top level
 chunk       TENANT#t#DOC#id          CHUNK#gen#ordinal            how far one chunk is
-range       TENANT#t#DOC#id          RANGE#gen#n                  that one page range is cut
+range       TENANT#t#DOC#id          RANGE#gen#n                  that one range is cut, or lost
+child       TENANT#t#DOC#id          CHILD#path#id                what became of a file in it
 failure     TENANT#t#DOC#id          FAILURE#gen#stage#code#place one kind of failure, counted
 claim       TENANT#t#COLLECTION#c#SHA#hex  CLAIM                  who owns these bytes
 collection  TENANT#t#COLLECTION#c    META                         its metadata fields
-settings    TENANT#t#COLLECTION#c    SETTINGS                     its chunking, and the last walk over it
+settings    TENANT#t#COLLECTION#c    SETTINGS                     its chunking; the last walk
 caps        TENANT#t                 LIMITS                       the most that a tenant may hold
 totals      TENANT#t                 TOTALS                       what it holds, exactly
 
@@ -23,8 +24,9 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, TypeAlias
 
 from ragline.adapters.cursors import sort_key, trouble_key
-from ragline.domain.documents import Document, Partition, Progress, Reason, Status
-from ragline.domain.ledger import ChunkState, Failure, Multipart, Work
+from ragline.domain.children import Child, ChildState
+from ragline.domain.documents import Document, Origin, Partition, Progress, Reason, Status
+from ragline.domain.ledger import ChunkState, Failure, Multipart, RangeRecord, Work
 from ragline.domain.lifecycle import TROUBLED, Record, bounded
 from ragline.domain.pages import PageCounts
 from ragline.domain.tenants import HELD, Caps, Holdings, Tenant
@@ -48,8 +50,9 @@ COUNTS = tuple(field.name for field in fields(Progress))
 OPTIONAL = (
     "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK", "GSI3PK", "GSI3SK", "reason", "chunk_reason",
     "delete_requested", "allow_duplicate", "lease_until", "repairs", "trace_id", "webhook",
+    "origin", "children",
     "live_chunks", "upload", "pages_text", "pages_ocr", "pages_image", "pages_blank",
-    "pages_failed",
+    "pages_failed", "ranges_failed",
 )  # fmt: skip
 """Attributes of META that may be absent; all others are always there."""
 
@@ -98,6 +101,10 @@ def chunk_sk(generation: int, ordinal: int) -> str:
 
 def range_sk(generation: int, number: int) -> str:
     return f"RANGE#{generation:08d}#{number:06d}"
+
+
+def child_sk(place: str) -> str:
+    return f"CHILD#{place}"
 
 
 def failure_sk(generation: int, reason: Reason) -> str:
@@ -149,6 +156,10 @@ def meta_item(record: Record) -> Item:
         item["trace_id"] = {"S": document.trace_id}
     if document.webhook:
         item["webhook"] = {"S": document.webhook}
+    if document.origin:
+        item["origin"] = {"S": json.dumps(asdict(document.origin), ensure_ascii=False)}
+    if document.children:
+        item["children"] = {"N": str(document.children)}
     if document.delete_requested:
         item["delete_requested"] = {"BOOL": True}
     if document.live_chunks:
@@ -176,6 +187,8 @@ def read_record(item: Item) -> Record:
             reason=_read_reason(item, "reason"),
             trace_id=item["trace_id"]["S"] if "trace_id" in item else "",
             webhook=item["webhook"]["S"] if "webhook" in item else "",
+            origin=Origin(**json.loads(item["origin"]["S"])) if "origin" in item else None,
+            children=_number(item, "children"),
             **{name: item[name]["S"] for name in _PLAIN},
         ),
         chunk_reason=_read_reason(item, "chunk_reason"),
@@ -220,13 +233,13 @@ def read_state(item: Item) -> ChunkState:
 
 def read_work(records: Iterable[Item]) -> dict[int, Work]:
     """Generation → its chunk and range records; records of other kinds are passed over."""
-    ranges: dict[int, dict[int, int]] = defaultdict(dict)
+    ranges: dict[int, dict[int, RangeRecord]] = defaultdict(dict)
     chunks: dict[int, dict[int, ChunkState]] = defaultdict(dict)
     reasons: dict[int, dict[int, Reason]] = defaultdict(dict)
     for item in records:
         kind, *place = item["SK"]["S"].split("#")
         if kind == "RANGE":
-            ranges[int(place[0])][int(place[1])] = int(item["chunks"]["N"])
+            ranges[int(place[0])][int(place[1])] = read_range(item)
         elif kind == "CHUNK":
             generation, ordinal = int(place[0]), int(place[1])
             chunks[generation][ordinal] = read_state(item)
@@ -235,16 +248,33 @@ def read_work(records: Iterable[Item]) -> dict[int, Work]:
     return {one: Work(ranges[one], chunks[one], reasons[one]) for one in {*ranges, *chunks}}
 
 
-def range_item(document: Document, number: int, chunks: int, pages: PageCounts, at: str) -> Item:
+def range_item(document: Document, number: int, done: RangeRecord, at: str) -> Item:
     pk = document_pk(document.partition.tenant, document.document_id)
+    pages = done.pages or PageCounts()
     kinds: Item = {kind: {"N": str(count)} for kind, count in asdict(pages).items() if count}
-    return {
+    item: Item = {
         **key(pk, range_sk(document.generation, number)),
-        "chunks": {"N": str(chunks)},
+        "chunks": {"N": str(done.chunks)},
         "pages": {"N": str(pages.total)},
         "at": {"S": at},
         **kinds,
     }
+    if done.reason:
+        item["reason"] = reason_value(done.reason)
+    if done.lost:
+        item["lost"] = {"BOOL": True}
+    return item
+
+
+def read_range(item: Item) -> RangeRecord:
+    """Until version 0.1 only the number of its pages was kept."""
+    pages = PageCounts(**{kind.name: _number(item, kind.name) for kind in fields(PageCounts)})
+    return RangeRecord(
+        chunks=_number(item, "chunks"),
+        pages=pages if pages.total == _number(item, "pages") else None,
+        reason=_read_reason(item, "reason"),
+        lost="lost" in item,
+    )
 
 
 def read_failure(item: Item) -> Failure:
@@ -255,6 +285,37 @@ def read_failure(item: Item) -> Failure:
         first=item["first"]["S"],
         last=item["last"]["S"],
         letter=item["letter"]["S"] if "letter" in item else "",
+    )
+
+
+def child_item(document: Document, child: Child, at: str) -> Item:
+    item: Item = {
+        **key(document_pk(document.partition.tenant, document.document_id), child_sk(child.place)),
+        "document_id": {"S": child.document_id},
+        "path": {"S": child.path},
+        "generation": {"N": str(child.generation)},
+        "state": {"S": child.state.value},
+        "at": {"S": at},
+    }
+    for name in ("checksum", "owner"):
+        if value := getattr(child, name):
+            item[name] = {"S": value}
+    if child.reason:
+        item["reason"] = reason_value(child.reason)
+    return item
+
+
+def read_child(item: Item) -> Child:
+    """The inverse of ``child_item``."""
+    return Child(
+        item["document_id"]["S"],
+        item["path"]["S"],
+        int(item["generation"]["N"]),
+        ChildState(item["state"]["S"]),
+        checksum=item["checksum"]["S"] if "checksum" in item else "",
+        owner=item["owner"]["S"] if "owner" in item else "",
+        reason=_read_reason(item, "reason"),
+        at=item["at"]["S"],
     )
 
 

@@ -9,12 +9,15 @@ record is still as it was read: so a count moves exactly when a record does, who
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ragline.adapters.dynamodb import items, writes
 from ragline.adapters.dynamodb.analyses import drop_analyses
+from ragline.adapters.dynamodb.children import Children
 from ragline.adapters.dynamodb.collections import Collections
 from ragline.adapters.dynamodb.counting import Counting
 from ragline.adapters.dynamodb.documents import STATE
@@ -22,7 +25,7 @@ from ragline.adapters.dynamodb.upkeep import Upkeep
 from ragline.domain import lifecycle
 from ragline.domain.documents import Document, Partition, Reason, Status
 from ragline.domain.errors import WriteConflict
-from ragline.domain.ledger import Failure, Multipart, NewDocument
+from ragline.domain.ledger import Failure, Multipart, NewDocument, counts_of, first_trouble
 from ragline.domain.lifecycle import MAX_FAILURES, Record
 from ragline.domain.tenants import NO_CAPS, Caps
 
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 _FAILURES_KEPT = timedelta(days=90)
 
 
-class DynamoLedger(Counting, Upkeep, Collections):
+class DynamoLedger(Counting, Upkeep, Collections, Children):
     """``ports.Ledger``. Threads may share it, as they may its client."""
 
     def create(self, new: NewDocument, caps: Caps = NO_CAPS) -> Document:
@@ -87,7 +90,9 @@ class DynamoLedger(Counting, Upkeep, Collections):
         _, record = self._change(
             tenant,
             document_id,
-            lambda old: lifecycle.settled(old, generation, advice, self._now()),
+            lambda old: lifecycle.settled(
+                old, generation, advice, self._now(), lambda: self._why_unread(old)
+            ),
             # The times are written as one: those that were read long ago are not to come back.
             guard=(*STATE, *items.COUNTS, "timings"),
             guess=_unread(known) if known and _ends_well(known) else None,
@@ -103,12 +108,6 @@ class DynamoLedger(Counting, Upkeep, Collections):
             lambda old: lifecycle.failed(old, generation, reason, advice, self._now()),
         )
 
-    def delete(self, tenant: str, document_id: str, sequencer: str = "") -> Document | None:
-        old, record = self._change(
-            tenant, document_id, lambda old: lifecycle.removed(old, sequencer, self._now())
-        )
-        return old.document if old and record and lifecycle.deletes(old, record) else None
-
     def open_upload(self, document: Document, upload: Multipart | None, seconds: int = 0) -> bool:
         _, record = self._change(
             document.partition.tenant,
@@ -118,11 +117,13 @@ class DynamoLedger(Counting, Upkeep, Collections):
         )
         return record is not None
 
-    def retry(self, document: Document, left: Reason | None = None) -> Document | None:
+    def retry(
+        self, document: Document, left: Reason | None = None, *, split: bool = False
+    ) -> Document | None:
         _, record = self._change(
             document.partition.tenant,
             document.document_id,
-            lambda old: lifecycle.retried(old, document.generation, left, self._now()),
+            lambda old: lifecycle.retried(old, document.generation, left, self._now(), split),
             guard=(*STATE, *items.COUNTS),
         )
         return record.document if record else None
@@ -141,8 +142,17 @@ class DynamoLedger(Counting, Upkeep, Collections):
             guard=(*STATE, "lease_until"),
         )
 
-    def forget(self, tenant: str, document_id: str, below: int, keep: int = 0) -> None:
-        self._drop_records(tenant, document_id, below, keep)
+    def forget(
+        self,
+        tenant: str,
+        document_id: str,
+        below: int,
+        keep: int = 0,
+        *,
+        deadline: float = math.inf,
+    ) -> None:
+        self._drop_records(tenant, document_id, below, keep, deadline)
+        self._drop_children(tenant, document_id, below, keep)
         document = self.get(tenant, document_id)
         if document is not None and document.status is Status.DELETED:
             drop_analyses(self._table, items.document_pk(tenant, document_id))
@@ -152,7 +162,7 @@ class DynamoLedger(Counting, Upkeep, Collections):
         def rule(old: Record | None) -> Record | None:
             # Read after META: a record that moves meanwhile moves what is guarded; the time too,
             # since moves can make up for one another in the counts.
-            return lifecycle.recounted(old, document.generation, self.work(document).counts())
+            return lifecycle.recounted(old, document.generation, self._counts(document))
 
         self._change(
             document.partition.tenant,
@@ -209,6 +219,14 @@ class DynamoLedger(Counting, Upkeep, Collections):
         found = self._table.get(items.collection_pk(partition), items.META)
         return frozenset(found["fields"]["SS"]) if found else frozenset()
 
+    def _counts(self, document: Document) -> dict[str, int]:
+        """What the records of the generation say, read page by page."""
+        ranges = self.ranges(document)
+        return counts_of(ranges.values(), Counter(state for _, state in self._chunks(document)))
+
+    def _why_unread(self, record: Record | None) -> Reason | None:
+        return first_trouble(self.ranges(record.document)) if record else None
+
     def _add_fields(self, new: NewDocument) -> None:
         """Keep the metadata's field names, before a document that has them can be found."""
         if not new.metadata:
@@ -227,9 +245,10 @@ class DynamoLedger(Counting, Upkeep, Collections):
 
 
 def _ends_well(document: Document) -> bool:
-    """Whether it is to end, and no chunk failed: why one did, only the record knows."""
+    """Whether it is to end, and nothing failed: why it did, only the records know."""
     progress = document.progress
-    return progress.complete and not progress.failed and not document.terminal
+    whole = not progress.failed and not progress.unread
+    return progress.complete and whole and not document.terminal
 
 
 def _unread(document: Document | None) -> Record | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ragline.adapters.backoff import Backoff
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from ragline.adapters.dynamodb.items import Item
+
+_ERASED_AT_ONCE = 1_000
 
 _TYPES = {"S", "N", "BOOL", "NULL", "SS", "NS", "L", "M"}
 """Of attributes. There are no binary ones, which JSON could not hold."""
@@ -58,9 +61,13 @@ class DynamoRecords:
         return dict(sorted(Counter(kinds).items()))
 
     def erase(self, tenant: str) -> int:
-        keys = list(self._items(tenant))
-        self._table.delete_all(keys)
-        return len(keys)
+        gone = 0
+        found = self._items(tenant)
+        # Page by page: a huge document has a million records.
+        while some := list(islice(found, _ERASED_AT_ONCE)):
+            self._table.delete_all(some)
+            gone += len(some)
+        return gone
 
     def _items(self, tenant: str) -> Iterator[Item]:
         """The keys of a tenant's items, in whatever table's part they are: by the partition key,

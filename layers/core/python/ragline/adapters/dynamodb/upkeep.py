@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from ragline.adapters.cursors import EARLIEST, LATEST, decode_cursor, encode_cursor
 from ragline.adapters.dynamodb import items
 from ragline.adapters.dynamodb.documents import Documents
 from ragline.domain import lifecycle
-from ragline.domain.documents import Document, Partition, Status
-from ragline.domain.ledger import Audit, DocumentPage, Work
+from ragline.domain.chunks import ORDINALS_PER_RANGE
+from ragline.domain.documents import Document, Partition, Reason, Status
+from ragline.domain.errors import OutOfTime
+from ragline.domain.ledger import Audit, ChunkState, DocumentPage, Work
 from ragline.domain.lifecycle import TROUBLED, Record
 from ragline.domain.times import check_time, iso
 
@@ -20,6 +23,11 @@ if TYPE_CHECKING:
     from ragline.adapters.dynamodb.items import Item
 
 _RECORDS = ("CHUNK", "RANGE")
+
+_LAST = 9_999
+"""The number of the last range that a document may have: nine digits hold its ordinals."""
+
+_DROPPED_AT_ONCE = 1_000
 
 _PAGE = 100
 _PAGES_PER_LIST = 10
@@ -97,27 +105,41 @@ class Upkeep(Documents):
         last = encode_cursor(everywhere, places[-1]["GSI3SK"]["S"]) if more and places else None
         return DocumentPage([one for one in documents if one.status in TROUBLED], last)
 
-    def work(self, document: Document) -> Work:
-        pk = items.document_pk(document.partition.tenant, document.document_id)
-        found = chain.from_iterable(
-            self._records(pk, f"{kind}#{document.generation:08d}#") for kind in _RECORDS
+    def work(self, document: Document, number: int | None = None) -> Work:
+        generation = document.generation
+        lowest, highest = (0, _LAST) if number is None else (number, number)
+        chunks = self._between(
+            document,
+            items.chunk_sk(generation, lowest * ORDINALS_PER_RANGE),
+            items.chunk_sk(generation, (highest + 1) * ORDINALS_PER_RANGE - 1),
         )
-        return items.read_work(found).get(document.generation, Work())
+        ranges = self._between(
+            document, items.range_sk(generation, lowest), items.range_sk(generation, highest)
+        )
+        return items.read_work(chain(chunks, ranges)).get(generation, Work())
+
+    def failed(self, document: Document) -> Mapping[int, Reason | None]:
+        generation = document.generation
+        found = self._between(
+            document,
+            items.chunk_sk(generation, 0),
+            items.chunk_sk(generation, (_LAST + 1) * ORDINALS_PER_RANGE - 1),
+            only=ChunkState.FAILED,
+        )
+        work = items.read_work(found).get(generation, Work())
+        return {n: work.reasons.get(n) for n in work.failed}
 
     def audit(self) -> Iterator[Audit]:
         """Two reads of the whole table in all; one document at a time is held in memory."""
         for pk in [item["PK"]["S"] for item in self._table.scan(items.META)]:
             if "#DOC#" not in pk:
                 continue
-            found = list(self._records(pk, ""))
-            meta = next((one for one in found if one["SK"]["S"] == items.META), None)
-            if meta is None:
-                continue
-            record = items.read_record(meta)
-            deleted = record.document.status is Status.DELETED
-            yield Audit(
-                record.document, items.read_work(found), deleted and bool(record.lease_until)
-            )
+            metas: list[Item] = []
+            work = items.read_work(_without_meta(self._records(pk, ""), metas))
+            for meta in metas:
+                record = items.read_record(meta)
+                deleted = record.document.status is Status.DELETED
+                yield Audit(record.document, work, deleted and bool(record.lease_until))
 
     def _page(
         self, partition: Partition, low: str, high: str, start: Item | None
@@ -143,7 +165,9 @@ class Upkeep(Documents):
         page = [(place, known[one]) for place, one in ids.items() if one in known]
         return page, answer.get("LastEvaluatedKey")
 
-    def _drop_records(self, tenant: str, document_id: str, below: int, keep: int) -> None:
+    def _drop_records(
+        self, tenant: str, document_id: str, below: int, keep: int, deadline: float
+    ) -> None:
         """Those of generations below ``below``, but not of ``keep``."""
         pk = items.document_pk(tenant, document_id)
         for kind in _RECORDS:
@@ -159,7 +183,49 @@ class Upkeep(Documents):
             )
             kept = f"{kind}#{keep:08d}#"
             # Page by page: a removal that runs out of time has come as far as it has read.
-            self._table.delete_all(filter(partial(_is_not_of, kept), old))
+            dead = filter(partial(_is_not_of, kept), old)
+            while some := list(islice(dead, _DROPPED_AT_ONCE)):
+                if time.monotonic() > deadline:
+                    raise OutOfTime("records are still to be dropped; the rest was put back.")
+                self._table.delete_all(some)
+
+    def _chunks(self, document: Document) -> Iterator[tuple[int, ChunkState]]:
+        """Ordinal and state of every chunk of the generation that has one."""
+        low = items.chunk_sk(document.generation, 0)
+        high = items.chunk_sk(document.generation, (_LAST + 1) * ORDINALS_PER_RANGE - 1)
+        for item in self._between(document, low, high, brief=True):
+            yield int(item["SK"]["S"].rpartition("#")[2]), items.read_state(item)
+
+    def _between(
+        self,
+        document: Document,
+        low: str,
+        high: str,
+        *,
+        only: ChunkState | None = None,
+        brief: bool = False,
+    ) -> Iterator[Item]:
+        """The document's records from one sort key to another, inclusive.
+
+        ``only`` those of a state; of each just its key and state if ``brief``, which is read in
+        half the time.
+        """
+        pk = items.document_pk(document.partition.tenant, document.document_id)
+        values: Item = {":pk": {"S": pk}, ":low": {"S": low}, ":high": {"S": high}}
+        request: dict[str, object] = {}
+        if only is not None:
+            values[":state"] = {"N": str(only.value)}
+            request["FilterExpression"] = "#state = :state"
+        if brief:
+            request["ProjectionExpression"] = "SK, #state"
+        if request:
+            request["ExpressionAttributeNames"] = {"#state": "state"}
+        return self._table.query_all(
+            KeyConditionExpression="PK = :pk AND SK BETWEEN :low AND :high",
+            ExpressionAttributeValues=values,
+            ConsistentRead=True,
+            **request,
+        )
 
     def _records(self, pk: str, prefix: str) -> Iterator[Item]:
         values: Item = {":pk": {"S": pk}}
@@ -184,6 +250,15 @@ class Upkeep(Documents):
             Limit=limit,
         )
         return (items.key(one["PK"]["S"], one["SK"]["S"]) for one in answer["Items"])
+
+
+def _without_meta(found: Iterator[Item], metas: list[Item]) -> Iterator[Item]:
+    """All but META, which goes to ``metas``: what was read is not kept any longer than needed."""
+    for item in found:
+        if item["SK"]["S"] == items.META:
+            metas.append(item)
+        else:
+            yield item
 
 
 def _is_not_of(prefix: str, item: Item) -> bool:

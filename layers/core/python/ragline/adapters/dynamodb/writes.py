@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ragline.adapters.dynamodb import items
 from ragline.domain.documents import Document, Reason, Status
-from ragline.domain.ledger import ChunkState, Failure
+from ragline.domain.ledger import ChunkState, Failure, RangeRecord
 from ragline.domain.tenants import HELD, NO_CAPS, Caps, Holdings
 
 if TYPE_CHECKING:
@@ -82,6 +82,31 @@ def put_chunk(
             "ConditionExpression": "#state = :was",
             "ExpressionAttributeNames": {"#state": "state"},
             "ExpressionAttributeValues": {":was": {"N": str(was.value)}},
+        }
+    }
+
+
+def put_range(table: str, item: Item, was: RangeRecord | None) -> TransactWriteItemTypeDef:
+    """Record a range, if none is recorded yet, or in the place of one that is still lost."""
+    if was is None:
+        return {"Put": put_absent(table, item)}
+    return {
+        "Put": {
+            "TableName": table,
+            "Item": item,
+            "ConditionExpression": "attribute_exists(lost)",
+        }
+    }
+
+
+def drop_lost(table: str, document: Document, number: int) -> TransactWriteItemTypeDef:
+    """Make one range undone again, if it is lost."""
+    pk = items.document_pk(document.partition.tenant, document.document_id)
+    return {
+        "Delete": {
+            "TableName": table,
+            "Key": items.key(pk, items.range_sk(document.generation, number)),
+            "ConditionExpression": "attribute_exists(lost)",
         }
     }
 

@@ -5,14 +5,18 @@ It forgets everything with the process. Each method is atomic, so threads may sh
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from ragline.adapters.cursors import decode_cursor, encode_cursor, sort_key, trouble_key
+from ragline.adapters.memory.children import KeptChildren
 from ragline.domain import lifecycle
-from ragline.domain.collections import Collection
+from ragline.domain.children import Child
+from ragline.domain.chunks import ORDINALS_PER_RANGE
+from ragline.domain.collections import CollectionSettings
 from ragline.domain.documents import Document, Partition, Reason, Status
 from ragline.domain.ledger import (
     Audit,
@@ -21,11 +25,13 @@ from ragline.domain.ledger import (
     Failure,
     Multipart,
     NewDocument,
+    RangeRecord,
     Work,
+    first_trouble,
 )
 from ragline.domain.lifecycle import MAX_FAILURES, TROUBLED, Record
-from ragline.domain.pages import PageCounts
 from ragline.domain.messages import new_nonce
+from ragline.domain.pages import PageCounts
 from ragline.domain.tenants import NO_CAPS, Caps, Holdings, Tenant, held_by
 from ragline.domain.times import check_time, iso, utc_now
 
@@ -42,11 +48,12 @@ class MemoryLedger:
         self._records: dict[_Document, Record] = {}
         self._chunks: dict[_Generation, dict[int, ChunkState]] = {}
         self._reasons: dict[_Generation, dict[int, Reason]] = {}
-        self._ranges: dict[_Generation, dict[int, int]] = {}
+        self._ranges: dict[_Generation, dict[int, RangeRecord]] = {}
         self._failures: dict[_Document, dict[tuple[object, ...], Failure]] = {}
         self._claims: dict[tuple[Partition, str], str] = {}
         self._fields: dict[Partition, set[str]] = {}
-        self._settings: dict[Partition, Collection] = {}
+        self._children = KeptChildren()
+        self._settings: dict[Partition, CollectionSettings] = {}
         self._caps: dict[str, Caps] = {}
         # What tenants are said to hold beside what their documents have: a fault, and no use of
         # ours makes one.
@@ -166,24 +173,61 @@ class MemoryLedger:
             lambda old: lifecycle.planned(old, document.generation, ranges, pages, self._now()),
         )
 
-    def record_range(self, document: Document, number: int, chunks: int, pages: PageCounts) -> None:
+    def record_range(
+        self,
+        document: Document,
+        number: int,
+        chunks: int,
+        pages: PageCounts,
+        reason: Reason | None = None,
+    ) -> bool:
+        return self._record(document, number, RangeRecord(chunks, pages, _bounded(reason)))
+
+    def lose_range(self, document: Document, number: int, pages: int, reason: Reason) -> None:
+        lost = RangeRecord(0, PageCounts(failed=pages), _bounded(reason), lost=True)
+        self._record(document, number, lost)
+
+    def _record(self, document: Document, number: int, new: RangeRecord) -> bool:
         with self._lock:
             if not self._wanted(document):
-                return
+                return False
             done = self._ranges.setdefault(_generation(document), {})
-            if number not in done:
-                done[number] = chunks
-                self._count(document, **lifecycle.range_counts(chunks, pages))
+            was = done.get(number)
+            if was and was.lost and not new.lost and self._ended(document):
+                return False
+            if moves := lifecycle.range_moves(was, new):
+                done[number] = new
+                self._count(document, **moves)
             self._change(
                 document.partition.tenant,
                 document.document_id,
                 lambda old: lifecycle.split(old, document.generation, self._now()),
             )
+            return True
 
-    def record_whole(self, document: Document, chunks: int, pages: PageCounts) -> Document | None:
+    def reopen_ranges(self, document: Document, numbers: Collection[int]) -> bool:
+        with self._lock:
+            if self._ended(document):
+                return False
+            done = self._ranges.setdefault(_generation(document), {})
+            for number in sorted({one for one in numbers if one in done and done[one].lost}):
+                self._count(document, **lifecycle.range_moves(done.pop(number), None))
+            return True
+
+    def ranges(self, document: Document) -> Mapping[int, RangeRecord]:
+        with self._lock:
+            return dict(self._ranges.get(_generation(document), {}))
+
+    def record_whole(
+        self,
+        document: Document,
+        chunks: int,
+        pages: PageCounts,
+        reason: Reason | None = None,
+    ) -> Document | None:
         with self._lock:
             self.plan_ranges(document, 1, pages.total)
-            self.record_range(document, 0, chunks, pages)
+            self.record_range(document, 0, chunks, pages, reason)
             return self.get(document.partition.tenant, document.document_id)
 
     def record_chunks(
@@ -222,7 +266,9 @@ class MemoryLedger:
         _, record = self._change(
             tenant,
             document_id,
-            lambda old: lifecycle.settled(old, generation, advice, self._now()),
+            lambda old: lifecycle.settled(
+                old, generation, advice, self._now(), lambda: self._why_unread(old)
+            ),
         )
         return record.document if record else None
 
@@ -235,18 +281,19 @@ class MemoryLedger:
             lambda old: lifecycle.failed(old, generation, reason, advice, self._now()),
         )
 
-    def retry(self, document: Document, left: Reason | None = None) -> Document | None:
+    def retry(
+        self, document: Document, left: Reason | None = None, *, split: bool = False
+    ) -> Document | None:
         _, record = self._change(
             document.partition.tenant,
             document.document_id,
-            lambda old: lifecycle.retried(old, document.generation, left, self._now()),
+            lambda old: lifecycle.retried(old, document.generation, left, self._now(), split),
         )
         return record.document if record else None
 
     def reopen(self, document: Document, ordinals: Sequence[int]) -> bool:
         with self._lock:
-            now = self.get(document.partition.tenant, document.document_id)
-            if now is None or now.terminal or not now.wants(document.generation):
+            if self._ended(document):
                 return False
             present = self._chunks.setdefault(_generation(document), {})
             moving = [n for n in set(ordinals) if present.get(n) is ChunkState.FAILED]
@@ -300,9 +347,18 @@ class MemoryLedger:
         last = encode_cursor(everywhere, trouble_key(found[limit - 1])) if more else None
         return DocumentPage(found[:limit], last)
 
-    def work(self, document: Document) -> Work:
+    def work(self, document: Document, number: int | None = None) -> Work:
         with self._lock:
-            return self._work(_generation(document))
+            whole = self._work(_generation(document))
+        return whole if number is None else _of_range(whole, number)
+
+    def failed(self, document: Document) -> Mapping[int, Reason | None]:
+        work = self.work(document)
+        return {n: work.reasons.get(n) for n in work.failed}
+
+    def states(self, document: Document, ordinals: Collection[int]) -> Mapping[int, ChunkState]:
+        known = self.work(document).chunks
+        return {n: known[n] for n in ordinals if n in known}
 
     def record_failure(self, tenant: str, document_id: str, failure: Failure) -> None:
         now, reason = self._now(), lifecycle.bounded(failure.reason)
@@ -334,12 +390,45 @@ class MemoryLedger:
         )
         return old.document if old and record and lifecycle.deletes(old, record) else None
 
-    def forget(self, tenant: str, document_id: str, below: int, keep: int = 0) -> None:
+    def delete_many(self, tenant: str, document_ids: Collection[str]) -> None:
+        for document_id in document_ids:
+            self.delete(tenant, document_id)
+
+    def count_children(self, document: Document, children: int) -> None:
+        self._change(
+            document.partition.tenant,
+            document.document_id,
+            lambda old: lifecycle.counted_children(
+                old, document.generation, children, self._now()
+            ),
+        )
+
+    def record_child(self, document: Document, child: Child) -> bool:
+        tenant = document.partition.tenant
+        with self._lock:
+            return self._children.put(tenant, document.document_id, child, self._now())
+
+    def children(
+        self, tenant: str, document_id: str, *, after: str = "", limit: int | None = None
+    ) -> Sequence[Child]:
+        with self._lock:
+            return self._children.of(tenant, document_id, after=after, limit=limit)
+
+    def forget(
+        self,
+        tenant: str,
+        document_id: str,
+        below: int,
+        keep: int = 0,
+        *,
+        deadline: float = math.inf,
+    ) -> None:
         with self._lock:
             for records in (self._chunks, self._reasons, self._ranges):
                 for where in [each for each in records if each[:2] == (tenant, document_id)]:
                     if where[2] < below and where[2] != keep:
                         records.pop(where)
+            self._children.drop(tenant, document_id, below, keep)
             document = self.get(tenant, document_id)
             if document is not None and document.status is Status.DELETED:
                 for tell in self._forgotten:
@@ -380,11 +469,11 @@ class MemoryLedger:
         self._drift.pop(tenant, None)
         return True
 
-    def collection(self, partition: Partition) -> Collection:
+    def collection(self, partition: Partition) -> CollectionSettings:
         with self._lock:
-            return self._settings.get(partition, Collection(partition))
+            return self._settings.get(partition, CollectionSettings(partition))
 
-    def keep_collection(self, collection: Collection) -> Collection | None:
+    def keep_collection(self, collection: CollectionSettings) -> CollectionSettings | None:
         with self._lock:
             if collection.stamp != self.collection(collection.partition).stamp:
                 return None
@@ -446,6 +535,14 @@ class MemoryLedger:
         now = self.get(document.partition.tenant, document.document_id)
         return now is not None and now.wants(document.generation)
 
+    def _ended(self, document: Document) -> bool:
+        """Whether its generation is not under way."""
+        now = self.get(document.partition.tenant, document.document_id)
+        return now is None or now.terminal or not now.wants(document.generation)
+
+    def _why_unread(self, record: Record | None) -> Reason | None:
+        return first_trouble(self.ranges(record.document)) if record else None
+
     def _count(self, document: Document, **by: int) -> None:
         where = (document.partition.tenant, document.document_id)
         record = self._records[where]
@@ -457,3 +554,16 @@ class MemoryLedger:
 
 def _generation(document: Document) -> _Generation:
     return (document.partition.tenant, document.document_id, document.generation)
+
+
+def _bounded(reason: Reason | None) -> Reason | None:
+    return lifecycle.bounded(reason) if reason else None
+
+
+def _of_range(work: Work, number: int) -> Work:
+    own = range(number * ORDINALS_PER_RANGE, (number + 1) * ORDINALS_PER_RANGE)
+    return Work(
+        {n: one for n, one in work.ranges.items() if n == number},
+        {n: state for n, state in work.chunks.items() if n in own},
+        {n: reason for n, reason in work.reasons.items() if n in own},
+    )

@@ -27,6 +27,10 @@ class MemoryObjects(MemoryUploads):
         data = self.get(key, etag)
         return None if data is None else digest_into(path, iter([data]))
 
+    def read(self, key: str, first: int, end: int, etag: str = "") -> bytes | None:
+        data = self.get(key, etag)
+        return None if data is None else data[first:end]
+
     def size(self, key: str) -> int | None:
         found = self._objects.get(key)
         return None if found is None else len(found)

@@ -1,6 +1,8 @@
 """What travels over HTTP: request bodies, which refuse unknown fields, and answers."""
 
 from ragline.api.schemas import (
+    analyses,
+    collections,
     documents,
     fields,
     keys,
@@ -13,6 +15,8 @@ from ragline.api.schemas import (
 )
 
 __all__ = [
+    "analyses",
+    "collections",
     "documents",
     "fields",
     "keys",

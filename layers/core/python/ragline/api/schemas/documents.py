@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
 
-from ragline.api.schemas.fields import Body, Metadata, Text
+from ragline.api.schemas.fields import (
+    Body,
+    Metadata,
+    Parent,
+    ParentFilename,
+    Password,
+    PathInParent,
+    Text,
+)
 from ragline.api.schemas.uploads import UploadTarget
 from ragline.domain.documents import Scalar, Status
 
@@ -33,6 +41,7 @@ class RegisterBody(Body):
         description="The id of a webhook that is told of this document, whatever collections it "
         "was registered for. Bytes that are known already keep what they came with.",
     )
+    password: Password = SecretStr("")
     allow_duplicate: bool = Field(
         False, description="Take the bytes even if another document of the collection has them."
     )
@@ -102,6 +111,14 @@ class DocumentView(BaseModel):
     size: int
     checksum: str
     metadata: dict[str, Scalar]
+    parent: Parent = None
+    parent_filename: ParentFilename = None
+    path_in_parent: PathInParent = None
+    children: int = Field(
+        0,
+        description="How many files came in it (an archive's, a mail's). Each is a document of its "
+        "own, see `GET /documents?parent=`, or named among the failures of this one.",
+    )
     status: Status
     progress: ProgressView
     generation: int = Field(description="The version being worked on; 0 before the upload.")

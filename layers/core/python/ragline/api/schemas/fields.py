@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, WithJsonSchema
+
+from ragline.domain.passwords import MAX_PASSWORD
 
 
 def _encodable(text: str) -> str:
@@ -31,3 +33,18 @@ Metadata = Annotated[
 
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+Parent = Annotated[
+    str | None, Field(description="The document that it came in, such as an archive or a mail.")
+]
+ParentFilename = Annotated[str | None, Field(description="That document's name.")]
+PathInParent = Annotated[str | None, Field(description="Its place in there.")]
+
+Password = Annotated[
+    SecretStr,
+    Field(
+        max_length=MAX_PASSWORD,
+        description="Opens the file, should it be encrypted. Kept, encrypted, until the file is "
+        "read, and shown to nobody.",
+    ),
+]

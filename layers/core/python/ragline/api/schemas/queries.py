@@ -7,7 +7,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from ragline.api.schemas.documents import Span
-from ragline.api.schemas.fields import Body, Metadata, Text
+from ragline.api.schemas.fields import (
+    Body,
+    Metadata,
+    Parent,
+    ParentFilename,
+    PathInParent,
+    Text,
+)
 from ragline.domain.documents import Scalar
 
 LAST_PAGE = 1_000_000
@@ -111,6 +118,25 @@ class SnippetView(BaseModel):
     highlights: list[Mark] = Field(description="The question's words in this snippet's `text`.")
 
 
+class Ordinals(BaseModel):
+    """Both included."""
+
+    first: int
+    last: int
+
+
+class SectionView(BaseModel):
+    """What stands around the hit, below its heading."""
+
+    text: str | None = Field(
+        description="null where a better hit is of the same section: `carried_by` names it."
+    )
+    carried_by: str = Field(description="The chunk_id of the hit that has the text.")
+    ordinals: Ordinals
+    page: int | None
+    page_end: int | None
+
+
 class HitView(BaseModel):
     rank: int
     score: float = Field(
@@ -122,12 +148,20 @@ class HitView(BaseModel):
     chunk_id: str
     ordinal: int
     filename: str
+    parent: Parent = None
+    parent_filename: ParentFilename = None
+    path_in_parent: PathInParent = None
     page: int | None
     page_end: int | None
     headings: list[str]
     span: Span
     metadata: dict[str, Scalar]
     snippet: SnippetView
+    section: SectionView | None = Field(
+        None,
+        description="Of collections that are cut as `parent_child`, of the first 20 hits; else "
+        "null.",
+    )
     legs: dict[str, LegView] | None = Field(
         None, description="Only with `explain`: of the legs that found it."
     )

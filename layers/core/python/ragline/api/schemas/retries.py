@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
-from ragline.api.schemas.fields import Body
+from ragline.api.schemas.fields import Body, Password
 from ragline.domain.documents import Status
 
 ErrorCode = Annotated[
@@ -33,6 +33,7 @@ class RetryBody(Body):
 
     code: ErrorCode = ""
     force: Force = False
+    password: Password = SecretStr("")
 
 
 class RetriedView(BaseModel):
