@@ -239,6 +239,68 @@ def test_racing_retries_open_each_chunk_once() -> None:
     assert ledger.work(document).failed == []
 
 
+def test_workers_that_cut_lose_and_open_the_same_ranges_at_once_keep_the_counts_exact() -> None:
+    client = aws.OneAtATime(aws.client("dynamodb"))
+    ledger = fresh_dynamo(client)
+    document = begun(ledger)
+    ledger.plan_ranges(document, 4, 20)
+
+    def work(worker: int) -> None:
+        for number in range(4):
+            if (worker + number) % 3 == 0:
+                ledger.record_range(document, number, 3, PageCounts(text=4, blank=1))
+            elif (worker + number) % 3 == 1:
+                ledger.lose_range(document, number, 5, WORSE)
+            else:
+                ledger.reopen_ranges(document, [number])
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
+    counted = ledger.work(document).counts()
+    progress = known(ledger, document).progress
+    assert {name: getattr(progress, name) for name in counted} == counted
+    assert progress.ranges_failed == 0  # each was cut by someone, and stays so
+    assert progress == Progress(20, 20, 4, 4, 12, pages_text=16, pages_blank=4)
+
+
+def test_pages_of_a_range_from_before_their_kinds_were_counted_are_no_miscount() -> None:
+    ledger = fresh_dynamo()
+    document = begun(ledger)
+    ledger.record_whole(document, 1, PageCounts(text=7))
+    table = ledger._table
+    pk = items.document_pk("acme", "d1")
+    for sk, name in ((items.META, "pages_text"), (items.range_sk(1, 0), "text")):
+        table._client.update_item(
+            TableName=table.name,
+            Key=items.key(pk, sk),
+            UpdateExpression="REMOVE #name",
+            ExpressionAttributeNames={"#name": name},
+        )
+    counted = ledger.work(document).counts()
+    progress = known(ledger, document).progress
+    assert {name: getattr(progress, name) for name in counted} == counted
+    assert progress.pages_done == 7
+    ledger.recount(document)
+    assert known(ledger, document).progress == progress
+
+
+def test_counts_that_are_nought_take_no_room_in_the_item() -> None:
+    """Each write of META is paid by its size, in steps of a kilobyte."""
+    ledger = fresh_dynamo()
+    document = begun(ledger)
+    ledger.plan_ranges(document, 2, 10)
+    ledger.record_range(document, 0, 1, PageCounts(text=5))
+    meta = ledger._table.get(items.document_pk("acme", "d1"), items.META)
+    assert meta is not None
+    assert {name for name in meta if name.startswith(("pages_", "ranges_"))} == {
+        "pages_total",
+        "pages_done",
+        "pages_text",
+        "ranges_total",
+        "ranges_done",
+    }
+
+
 def test_items_left_undeleted_are_asked_for_again() -> None:
     def half(real: Any, request: Any) -> Any:
         ((table, asked),) = request["RequestItems"].items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from ragline.domain import lifecycle
 from ragline.domain.chunks import ORDINALS_PER_RANGE
 from ragline.domain.documents import Document, Progress, Reason, Status
-from ragline.domain.errors import InvalidRequest
+from ragline.domain.errors import InvalidRequest, OutOfTime
 from ragline.domain.ledger import ChunkState, Failure, RangeRecord, Work
 from ragline.domain.lifecycle import UPLOAD_GRACE, WORK_LEASE, Record
 from ragline.domain.pages import PageCounts
@@ -424,6 +425,141 @@ def test_forgetting_drops_the_records_of_older_generations_only(ledger: Ledger) 
         assert ledger.work(again) == Work({0: RangeRecord(6)}, {0: ChunkState.INDEXED})
     assert ledger.work(other).ranges == {0: RangeRecord(4)}
     assert known(ledger, again) == before
+
+
+def test_forgetting_ends_in_time_and_goes_on_where_it_ended(ledger: Ledger) -> None:
+    document = split(ledger, 3)
+    ledger.record_chunks(document, range(3), ChunkState.INDEXED)
+    ledger.delete("acme", "d1")
+    with pytest.raises(OutOfTime):
+        ledger.forget("acme", "d1", 2, deadline=time.monotonic() - 1)
+    assert [one.removal_pending for one in ledger.audit()] == [True]
+    ledger.forget("acme", "d1", 2, deadline=time.monotonic() + 60)
+    assert ledger.work(document) == Work()
+    assert [one.removal_pending for one in ledger.audit()] == [False]
+    ledger.forget("acme", "d1", 2, deadline=time.monotonic() - 1)  # there is nothing left to do
+
+
+def test_one_range_is_read_without_the_others(ledger: Ledger) -> None:
+    document = begun(ledger)
+    ledger.plan_ranges(document, 3, 30)
+    for number, chunks in enumerate((2, 3)):
+        ledger.record_range(document, number, chunks, PageCounts(text=10))
+    ledger.lose_range(document, 2, 10, WORSE)
+    second = ORDINALS_PER_RANGE
+    ledger.record_chunks(document, [0, second, second + 2], ChunkState.FAILED, BAD)
+    ledger.record_chunks(document, [second], ChunkState.INDEXED)
+    work = ledger.work(document, 1)
+    assert work.ranges == {1: RangeRecord(3, PageCounts(text=10))}
+    assert work.chunks == {second: ChunkState.INDEXED, second + 2: ChunkState.FAILED}
+    assert work.unfinished == [second + 1]
+    assert ledger.work(document, 7) == Work()
+    assert ledger.failed(document) == {0: BAD, second + 2: BAD}
+    assert ledger.states(document, [0, 1, second]) == {
+        0: ChunkState.FAILED,
+        second: ChunkState.INDEXED,
+    }
+    assert ledger.ranges(document)[2] == RangeRecord(0, PageCounts(failed=10), WORSE, lost=True)
+    assert ledger.work(document).counts() == {
+        "ranges_done": 3,
+        "ranges_failed": 1,
+        "chunks_total": 5,
+        "pages_done": 30,
+        "pages_text": 20,
+        "pages_ocr": 0,
+        "pages_image": 0,
+        "pages_blank": 0,
+        "pages_failed": 10,
+        "embedded": 0,
+        "failed": 2,
+        "indexed": 1,
+    }
+
+
+def lost(ledger: Ledger) -> Document:
+    """Two ranges of five pages: the first is cut and indexed, the second is lost."""
+    document = begun(ledger)
+    ledger.plan_ranges(document, 2, 10)
+    ledger.record_range(document, 0, 1, PageCounts(text=5))
+    ledger.record_chunks(document, [0], ChunkState.INDEXED)
+    assert settle(ledger, document) is None
+    ledger.lose_range(document, 1, 5, WORSE)
+    return document
+
+
+def test_a_document_that_lost_a_range_is_partial_with_its_reason(ledger: Ledger) -> None:
+    document = lost(ledger)
+    assert known(ledger, document).status is Status.PROCESSING
+    ended = settle(ledger, document)
+    assert ended is not None
+    assert (ended.status, ended.reason) == (Status.PARTIAL, WORSE)
+    assert ended.live_generation == 1
+    assert ended.progress.page_counts == PageCounts(text=5, failed=5)
+    assert ended.progress.ranges_failed == 1
+
+
+def test_losing_a_range_again_and_again_counts_it_once(ledger: Ledger) -> None:
+    document = lost(ledger)
+    before = known(ledger, document).progress
+    ledger.lose_range(document, 1, 5, BAD)
+    ledger.lose_range(document, 0, 5, BAD)  # which was cut
+    assert known(ledger, document).progress == before
+    assert ledger.ranges(document)[1].reason == WORSE
+
+
+def test_a_lost_range_is_opened_once_and_only_while_its_document_is_under_way(
+    ledger: Ledger,
+) -> None:
+    document = lost(ledger)
+    settle(ledger, document)
+    assert not ledger.reopen_ranges(document, [1])
+    assert ledger.retry(known(ledger, document), split=True) is not None
+    assert known(ledger, document).status is Status.SPLITTING
+    for _ in range(2):
+        assert ledger.reopen_ranges(document, [0, 1, 7])
+        progress = known(ledger, document).progress
+        assert progress == Progress(10, 5, 2, 1, 1, indexed=1, pages_text=5)
+    assert ledger.record_range(document, 1, 2, PageCounts(text=4, blank=1))
+    ledger.record_chunks(document, [ORDINALS_PER_RANGE, ORDINALS_PER_RANGE + 1], ChunkState.INDEXED)
+    ended = settle(ledger, document)
+    assert ended is not None
+    assert (ended.status, ended.reason, ended.generation) == (Status.INDEXED, None, 1)
+    assert ended.progress == Progress(10, 10, 2, 2, 3, indexed=3, pages_text=9, pages_blank=1)
+
+
+def test_a_range_that_is_cut_after_it_was_lost_counts_as_cut_until_the_document_ends(
+    ledger: Ledger,
+) -> None:
+    document = lost(ledger)
+    assert ledger.record_range(document, 1, 2, PageCounts(text=5))
+    assert known(ledger, document).progress == Progress(10, 10, 2, 2, 3, indexed=1, pages_text=10)
+    ledger.lose_range(document, 1, 5, WORSE)
+    assert known(ledger, document).progress.ranges_failed == 0
+    other = begun(ledger, new("d2"))
+    ledger.plan_ranges(other, 1, 5)
+    ledger.lose_range(other, 0, 5, WORSE)
+    ended = settle(ledger, other)
+    assert ended is not None
+    assert (ended.status, ended.reason) == (Status.FAILED, WORSE)
+    assert not ledger.record_range(other, 0, 2, PageCounts(text=5))
+    assert known(ledger, other) == ended
+
+
+def test_ranges_of_a_generation_that_is_over_are_neither_cut_nor_lost(ledger: Ledger) -> None:
+    document = lost(ledger)
+    again = begun(ledger, sequencer="02")
+    assert not ledger.record_range(document, 3, 1, PageCounts())
+    ledger.lose_range(document, 3, 1, WORSE)
+    assert not ledger.reopen_ranges(document, [1])
+    assert known(ledger, document) == again
+
+
+def test_counts_of_pages_are_set_to_what_the_ranges_say(ledger: Ledger) -> None:
+    document = lost(ledger)
+    before = known(ledger, document)
+    tamper(ledger, document, pages_text=1, pages_failed=0, ranges_failed=9, pages_done=77)
+    ledger.recount(document)
+    assert known(ledger, document) == before
 
 
 def test_however_many_records_are_forgotten(ledger: Ledger) -> None:

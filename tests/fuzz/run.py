@@ -129,7 +129,9 @@ def _try(
         if not took > SECONDS:
             kinds.append((CRASHED, f"{death.name} {death.where}"))
     for kind, detail in kinds:
-        tally.findings.append(Finding(kind, f"{mutant} {name}", detail, _kept(keep, mutant, name, data)))
+        tally.findings.append(
+            Finding(kind, f"{mutant} {name}", detail, _kept(keep, mutant, name, data))
+        )
 
 
 def _outcome(reader: ChildReader, wanted: Reading) -> tuple[str, str]:

@@ -78,7 +78,7 @@ class FakePainter:
 class FakeVision:
     """Says the page's number; ``errors``: raised instead, each once, by page."""
 
-    errors: dict[int, RaglineError] = field(default_factory=dict)
+    errors: dict[int, Exception] = field(default_factory=dict)
     asked: list[int] = field(default_factory=list)
     tokens: tuple[int, int] = (2_000, 100)
     model: str = "nova"
@@ -201,6 +201,16 @@ def test_what_a_busy_model_did_not_answer_is_asked_again_and_nothing_else(
     assert world.work() == "done"
     assert world.vision.asked == [1, 2, 2, 3]
     assert world.painter.painted == [(1, 2, 3), (2, 3)]
+
+
+def test_an_error_of_nobody_gives_the_turn_back_and_its_words_to_nobody(
+    world: World, asked: Analysis
+) -> None:
+    world.vision.errors = {1: OSError("No space left on device: /tmp/secret.pdf")}
+    with pytest.raises(OSError):
+        world.work()
+    assert world.find(asked).analysis.trouble == "OSError."
+    assert world.work() == "done"
 
 
 def test_what_there_is_no_time_for_is_for_another_turn(

@@ -58,7 +58,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
     assert f"cut at {asking.MAX_WORDS} characters" in WORDS
     assert f"a token for {analyses.PIXELS_PER_TOKEN} pixels and for" in WORDS
     assert f"{analyses.CHARACTERS_PER_TOKEN} characters of the prompt" in WORDS
-    assert f"at most {child.MEMORY_BYTES / 2**30:.1f} GB and {PAINT_SECONDS:g} seconds" in WORDS
+    assert f"at most {child.MEGABYTES / 1024:.1f} GB and {PAINT_SECONDS:g} seconds" in WORDS
     hours = analyses.STARVED_AFTER.total_seconds() / 3_600
     assert f"touched for {hours:g} hours" in WORDS
     defaults = {name: field.default for name, field in Settings.model_fields.items()}

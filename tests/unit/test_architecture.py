@@ -24,7 +24,7 @@ LAYERS = {
     "adapters": {"adapters", "ports", "domain"},
     "embedding": {"embedding", "domain", "ports"},
     "reranking": {"reranking", "embedding", "adapters", "domain", "ports"},
-    "vision": {"vision", "adapters", "domain", "ports"},
+    "vision": {"vision", "reading", "adapters", "domain", "ports"},
     "settings": {"settings", "domain"},
 }
 

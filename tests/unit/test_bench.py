@@ -11,10 +11,14 @@ import pytest
 
 from ragline.adapters.lance import upkeep
 from ragline.adapters.lance.index import LanceIndexes
+from ragline.domain.documents import Document, Partition, Status
+from ragline.domain.pages import PageCounts
+from ragline.parsing import Source, extract
 from tests.bench import __main__ as bench
-from tests.bench import growth, kept, queries
+from tests.bench import growth, huge, kept, queries
 from tests.bench.corpus import PARTITION, AllLive, Corpus
 from tests.bench.figures import Figure, Line, Note, Plan, Skipped, percentile
+from tests.bench.huge_material import write_pdf, write_text
 from tests.bench.output import BEGIN, END
 
 
@@ -77,6 +81,35 @@ def test_an_unknown_section_is_refused_with_those_that_there_are(
     with pytest.raises(SystemExit):
         bench.main(["speed"])
     assert "'speed' is none of embedding, ingest, peers" in capsys.readouterr().err
+
+
+def test_a_huge_pdf_has_its_pages_their_lines_and_now_and_then_a_table(tmp_path: Path) -> None:
+    write_pdf(tmp_path / "a.pdf", 13)
+    found = extract(Source(tmp_path / "a.pdf"))
+    assert found.counts == PageCounts(text=13)
+    pages = {n: " ".join(one.text for one in found.blocks if one.page == n) for n in (1, 12, 13)}
+    assert pages[1].startswith("Section 1 ")
+    assert "63 Nm" in pages[12] and "63 Nm" not in pages[13]
+    assert len(set(pages.values())) == 3
+    assert all(len(text) > 1_500 for text in pages.values())
+
+
+def test_a_huge_text_has_its_size_and_is_the_same_every_time(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_text(tmp_path / name, 2_000_000)
+    assert 2_000_000 <= (tmp_path / "a").stat().st_size < 4_000_000
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_what_splitters_took_is_told_of_ranges_and_planning_apart() -> None:
+    document = Document(Partition("a", "b"), "d", "a.txt", Status.PROCESSING, "", "")
+    results = [
+        {"invocations": [(10, 12), (20, 26)], "peaks": [100, 50], "cpu": 3},
+        {"invocations": [(21, 24)], "peaks": [90, 60], "cpu": 2},
+    ]
+    told = huge._told(document, results)
+    assert (told.planning, told.seconds, told.longest) == (2, 6, 6)
+    assert (told.splitter, told.parser, told.cpu) == (100, 60, 5)
 
 
 def test_the_99th_percentile_is_a_value_that_was_measured() -> None:

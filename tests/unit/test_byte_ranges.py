@@ -20,6 +20,7 @@ from ragline.domain.errors import (
     LimitExceeded,
     MalformedMessage,
     PermanentError,
+    ServiceUnavailable,
 )
 from ragline.domain.ledger import ChunkState, NewDocument
 from ragline.domain.messages import PageRange, Uploaded
@@ -339,3 +340,26 @@ def test_a_message_of_page_ranges_from_before_there_were_others_is_understood() 
     )
     message = PageRange.model_validate_json(old)
     assert (message.unit, message.pages, message.what) == ("pages", 100, "pages 301 to 400")
+
+
+def test_many_parts_of_a_range_are_all_kept_or_nothing_is_recorded() -> None:
+    pipeline = Pipeline(limits=replace(SMALL, bytes_per_range=100_000))
+    put = pipeline.objects.put
+    left = iter([None] * 30)
+
+    def failing_at_last(key: str, data: bytes, content_type: str = "") -> None:
+        if key.startswith("chunks/") and next(left, 0) == 0:
+            raise ServiceUnavailable("S3 is away.")
+        put(key, data, content_type)
+
+    pipeline.objects.put = failing_at_last  # type: ignore[method-assign]
+    with pytest.raises(ServiceUnavailable):
+        pipeline.drop(TEXT * 20, filename="doc.txt")
+    assert pipeline.document().progress.ranges_done == 0
+    assert not pipeline.queues.parts
+    pipeline.objects.put = put  # type: ignore[method-assign]
+    pipeline.split(KEY, "1")
+    assert len(pipeline.queues.parts) > 30
+    pipeline.run()
+    assert pipeline.document().status is Status.INDEXED
+    assert pipeline.examine().healthy

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from email.message import EmailMessage
+from functools import partial
 from typing import Any
 
 import pytest
@@ -628,7 +629,7 @@ def test_paths_as_a_hostile_reader_may_tell_them_are_made_fit_to_keep(
     def members(self: Any, wanted: Any) -> Any:
         for number, path in enumerate(told):
             data = f"gate number {number}".encode()
-            yield Member(path, -5, lambda data=data: data)
+            yield Member(path, -5, partial(bytes, data))
 
     monkeypatch.setattr(reader, "members", members)
     bucket.take_in(zipped(PAPERS))

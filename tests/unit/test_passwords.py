@@ -159,7 +159,9 @@ def test_passwords_that_nobody_will_come_for_are_swept() -> None:
     assert swept() == set()
 
 
-def test_the_password_of_a_replacement_outlives_the_sweep_until_its_bytes_can_come_no_more() -> None:
+def test_the_password_of_a_replacement_outlives_the_sweep_until_its_bytes_can_come_no_more() -> (
+    None
+):
     pipeline = Pipeline.timed()
     pipeline.passwords = MemoryPasswords(pipeline.clock)
     pipeline.drop("# A text")

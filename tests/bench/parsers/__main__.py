@@ -1,7 +1,7 @@
 """`make bench-parsers`: what parsers make of real files, and what they cost.
 
     python -m tests.bench.parsers [--data FOLDER] [--formats pdf docx …] [--parsers NAME …]
-                                  [--each]
+                                  [--scored] [--each]
 
 What is measured, and how: docs/parsing.md.
 """
@@ -35,6 +35,8 @@ SPECIAL = {
     "csv": (),
     "txt": (),
 }
+LACKING = {("pdf", "unstructured")}
+"""Reads these only with models, which it downloads."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cases = [*made.files(Path(folder)), *real(wanted.data, set(wanted.formats))]
         for format in wanted.formats:
             of_it = [case for case in cases if case.format == format]
+            if wanted.scored:
+                of_it = [case for case in of_it if case.reference is not None]
             results = list(_measured(format, of_it, wanted))
             sys.stdout.write(markdown(format, of_it, results) + "\n")
             if wanted.each:
@@ -57,6 +61,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--formats", nargs="+", default=FORMATS, choices=FORMATS)
     parser.add_argument("--parsers", nargs="+", default=())
     parser.add_argument("--limit", type=float, default=60.0, help="seconds for one file")
+    parser.add_argument("--scored", action="store_true", help="only files with a reference")
     parser.add_argument("--each", action="store_true", help="every file's figures too")
     return parser.parse_args(arguments)
 
@@ -64,6 +69,8 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _measured(format: str, cases: list[Case], wanted: argparse.Namespace) -> Iterator[Result]:
     files = [case.path for case in cases]
     for parser in (*GENERAL[:1], *SPECIAL[format], *GENERAL[1:]):
+        if (format, parser) in LACKING:
+            continue
         if not wanted.parsers or parser in wanted.parsers:
             try:
                 found = list(answers(parser, files, wanted.limit))

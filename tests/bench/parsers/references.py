@@ -47,7 +47,7 @@ def _reference(root: Path, names: list[str]) -> str | None:
     """Of several the first that is text: Markdown before JSON."""
     for suffix in _READABLE:
         for name in names:
-            if name.endswith(suffix):
+            if name.endswith(suffix) and (root / name).exists():
                 return _text(root / name)
     return None
 

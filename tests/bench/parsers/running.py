@@ -61,7 +61,7 @@ def answers(parser: str, files: Sequence[Path], limit: float) -> Iterator[Answer
             process = None
             yield Answer(path, error="crashed" if dead else f"more than {limit:g} s")
         else:
-            yield Answer(path, said["text"], said["error"], said["seconds"], _mib(said["peak"]))
+            yield Answer(path, said["text"], said["error"], said["seconds"], said["peak"])
     if process is not None:
         _ended(process)
 
@@ -104,7 +104,3 @@ def _waiting(process: subprocess.Popen[str]) -> bool:
 def _ended(process: subprocess.Popen[str]) -> None:
     process.kill()
     process.communicate()
-
-
-def _mib(kibibytes: int) -> float:
-    return kibibytes / 1024 if sys.platform == "linux" else kibibytes / 2**20

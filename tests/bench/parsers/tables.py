@@ -43,7 +43,7 @@ def each(cases: Sequence[Case], results: Sequence[Result]) -> str:
 
 def _cells(cases: Sequence[Case], result: Result, kinds: Sequence[str]) -> Iterator[str]:
     scored = list(_scored(cases, result))
-    yield f"{result.parser} {result.version}"
+    yield "**ours**" if result.parser == "ours" else f"{result.parser} {result.version}"
     for kind in kinds:
         scores = [one for case, one in scored if case.kind == kind]
         yield f"{fmean(one.f1 for one in scores):.3f} / {fmean(one.order for one in scores):.3f}"
@@ -54,7 +54,9 @@ def _cells(cases: Sequence[Case], result: Result, kinds: Sequence[str]) -> Itera
     yield f"{done / seconds:,.0f}" if seconds else ""
     yield f"{max((answer.peak for answer in result.answers), default=0):.0f}"
     yield f"{result.size:.0f}"
-    yield result.licence
+    yield (
+        "MIT; of its libraries BSD, MIT, Apache-2.0" if result.parser == "ours" else result.licence
+    )
 
 
 def _scored(cases: Sequence[Case], result: Result) -> Iterator[tuple[Case, Score]]:

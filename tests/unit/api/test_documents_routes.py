@@ -169,7 +169,7 @@ def test_status_tells_progress_as_a_percentage_and_as_exact_counts(
     document = world.the_ledger.begin(new, "1", "parser-1")
     assert document
     world.the_ledger.plan_ranges(document, 1, 40)
-    world.the_ledger.record_range(document, 0, 100, PageCounts(text=40))
+    world.the_ledger.record_range(document, 0, 100, PageCounts(text=36, ocr=1, image=1, blank=2))
     world.the_ledger.record_chunks(document, range(50), ChunkState.EMBEDDED)
     world.the_ledger.record_chunks(document, range(19), ChunkState.INDEXED)
     reason = Reason("embedding_failed", "no vector", "embed", page=7, chunk=19)
@@ -184,6 +184,8 @@ def test_status_tells_progress_as_a_percentage_and_as_exact_counts(
         "percent": "35%",
         "pages_total": 40,
         "pages_done": 40,
+        "pages": {"text": 36, "ocr": 1, "image": 1, "blank": 2, "failed": 0},
+        "coverage": 0.9736,  # 37 of 38
         "chunks_total": 100,
         "embedded": 30,
         "indexed": 19,

@@ -26,6 +26,24 @@ def test_status_shows_counts_and_reason() -> None:
         assert shown in result.stdout
 
 
+def test_status_tells_where_the_text_of_pages_came_from_and_how_many_have_none() -> None:
+    api = FakeApi()
+    pages = {"text": 38, "ocr": 2, "image": 1, "blank": 3, "failed": 0}
+    progress = {"pages_total": 44, "pages_done": 44, "pages": pages, "coverage": 0.9756}
+    api.add("d1", status="indexed", progress=progress)
+    shown = run(outside(api), "status", "d1").stdout
+    assert "44 of 44: 38 text, 2 by OCR, 1 without text, 3 blank (coverage 97%)" in shown
+
+
+def test_status_of_a_document_that_is_wholly_known_needs_no_coverage() -> None:
+    api = FakeApi()
+    progress = {"pages_total": 2, "pages_done": 2, "pages": {"text": 2}, "coverage": 1.0}
+    api.add("d1", status="indexed", progress=progress)
+    shown = run(outside(api), "status", "d1").stdout
+    assert "2 of 2: 2 text" in shown
+    assert "coverage" not in shown
+
+
 FAILURES: dict[str, Any] = {
     "failures": [
         {

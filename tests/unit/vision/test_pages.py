@@ -172,6 +172,7 @@ def test_a_page_that_failed_in_the_child_keeps_its_reason(tmp_path: Path) -> Non
 
 
 @pytest.mark.data
+@pytest.mark.skipif("RAGLINE_DATA" not in os.environ, reason="RAGLINE_DATA is not set")
 def test_no_hostile_file_crashes_or_hangs_the_child(tmp_path: Path) -> None:
     """Every tenth; all 131 of them end so, in at most 2 seconds each."""
     folder = Path(os.environ["RAGLINE_DATA"]) / "pdf_malformed"
@@ -199,6 +200,27 @@ def test_a_child_that_hangs_is_ended(tmp_path: Path) -> None:
     with pytest.raises(ParsingTimeout):
         in_a_child(samples.pdf(), tmp_path, hanging, seconds=1)
     assert time.monotonic() - began < 20
+
+
+def test_a_child_that_takes_too_much_memory_is_refused_it(tmp_path: Path) -> None:
+    """By its own word: what it may use is bounded before it opens the file."""
+    greedy = (
+        "import io, json, sys; from ragline.vision import child, pages;"
+        "pages.paint = lambda *_, **__: bytearray(4 << 30);"
+        "child.main(sys.stdin, sys.stdout)"
+    )
+    with pytest.raises(Bomb, match="more memory than allowed"):
+        in_a_child(samples.pdf(), tmp_path, [sys.executable, "-c", greedy])
+
+
+def test_a_child_may_reach_nobody(tmp_path: Path) -> None:
+    calling = (
+        "import json, socket, sys; from ragline.vision import child, pages;"
+        "pages.paint = lambda *_, **__: socket.create_connection(('127.0.0.1', 9));"
+        "child.main(sys.stdin, sys.stdout)"
+    )
+    with pytest.raises(CorruptDocument, match="ended the process"):
+        in_a_child(samples.pdf(), tmp_path, [sys.executable, "-c", calling])
 
 
 def test_a_child_is_given_no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,9 +24,7 @@ class SsmPasswords:
     ``client`` is called for each request: a function that meets no encrypted document needs none.
     """
 
-    def __init__(
-        self, prefix: str, *, client: Callable[[], SSMClient], key: str = ""
-    ) -> None:
+    def __init__(self, prefix: str, *, client: Callable[[], SSMClient], key: str = "") -> None:
         self._prefix = prefix
         self._client = client
         self._how: dict[str, Any] = {"KeyId": key} if key else {}

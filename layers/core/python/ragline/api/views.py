@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ragline.api import schemas
@@ -9,6 +10,7 @@ from ragline.domain.advice import advice_for
 from ragline.domain.chunks import Chunk, chunk_id
 from ragline.domain.documents import Document, Origin, Reason
 from ragline.domain.ledger import DocumentPage, Failure, Multipart
+from ragline.domain.pages import PageCounts
 from ragline.usecases.documents import FailedChunks
 from ragline.usecases.fusion import Hit, LegRank
 from ragline.usecases.highlight import Highlight, Snippet
@@ -40,6 +42,8 @@ def document(found: Document) -> schemas.documents.DocumentView:
             percent=f"{progress.percent}%",
             pages_total=progress.pages_total,
             pages_done=progress.pages_done,
+            pages=pages(progress.page_counts),
+            coverage=_share(progress.page_counts.coverage),
             chunks_total=progress.chunks_total,
             embedded=progress.embedded,
             indexed=progress.indexed,
@@ -54,6 +58,21 @@ def document(found: Document) -> schemas.documents.DocumentView:
         created_at=found.created_at,
         updated_at=found.updated_at,
     )
+
+
+def pages(counts: PageCounts) -> schemas.documents.PagesView:
+    return schemas.documents.PagesView(
+        text=counts.text,
+        ocr=counts.ocr,
+        image=counts.image,
+        blank=counts.blank,
+        failed=counts.failed,
+    )
+
+
+def _share(coverage: float | None) -> float | None:
+    """Rounded down: 1 only when nothing is missing."""
+    return None if coverage is None else math.floor(coverage * 10_000) / 10_000
 
 
 def listing(page: DocumentPage) -> schemas.documents.DocumentList:

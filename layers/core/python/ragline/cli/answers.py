@@ -26,10 +26,36 @@ class Reason(Answer):
     chunk: int | None = None
 
 
+class Pages(Answer):
+    text: int = 0
+    ocr: int = 0
+    image: int = 0
+    blank: int = 0
+    failed: int = 0
+
+    @property
+    def without_text(self) -> int:
+        """Those that have something on them."""
+        return self.image + self.failed
+
+    def __str__(self) -> str:
+        """Such as ``38 text, 2 by OCR``; '' if none are known."""
+        counts = {
+            "text": self.text,
+            "by OCR": self.ocr,
+            "without text": self.image,
+            "blank": self.blank,
+            "failed": self.failed,
+        }
+        return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
 class Progress(Answer):
     percent: str = "0%"
     pages_total: int = 0
     pages_done: int = 0
+    pages: Pages = Field(default_factory=Pages)
+    coverage: float | None = None
     chunks_total: int = 0
     embedded: int = 0
     indexed: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ragline.cli import exits, options
-from ragline.cli.answers import DocumentView, Failures
+from ragline.cli.answers import DocumentView, Failures, Progress
 from ragline.cli.client import Client
 from ragline.cli.failures import shown
 from ragline.cli.outside import Outside
@@ -148,7 +149,7 @@ def _details(document: DocumentView, children: Sequence[DocumentView]) -> Table:
         ("collection", Text(line(document.collection))),
         ("status", status_text(document.status)),
         ("progress", progress.percent),
-        ("pages", f"{progress.pages_done} of {progress.pages_total}"),
+        ("pages", _pages(progress)),
         (
             "chunks",
             f"{progress.chunks_total}: {progress.indexed} indexed, {progress.embedded} embedded, "
@@ -176,6 +177,14 @@ def _details(document: DocumentView, children: Sequence[DocumentView]) -> Table:
     for name, value in rows:
         table.add_row(name, value)
     return table
+
+
+def _pages(progress: Progress) -> str:
+    done = f"{progress.pages_done} of {progress.pages_total}"
+    done += f": {progress.pages}" if str(progress.pages) else ""
+    if progress.coverage is None or progress.coverage == 1:
+        return done
+    return f"{done} (coverage {math.floor(progress.coverage * 100)}%)"
 
 
 def _came_in(document: DocumentView) -> str:

@@ -247,7 +247,9 @@ def _note(each: Sent) -> str:
         return f"already there: {each.document_id} {each.reason}".strip()
     if each.parts and each.parts.found and not each.reason:
         return f"{each.document_id} ({each.parts.found} of {each.parts.total} parts were there)"
-    return each.reason or each.document_id
+    if each.reason or not each.view or not each.view.progress.pages.without_text:
+        return each.reason or each.document_id
+    return f"{each.document_id} ({each.view.progress.pages.without_text:,} pages without text)"
 
 
 def _number(value: int | None) -> str:

@@ -69,6 +69,7 @@ class Sent:
             "duplicate": self.duplicate,
             "chunks": progress.chunks_total if progress else None,
             "pages": progress.pages_total if progress else None,
+            "coverage": progress.coverage if progress else None,
             "seconds": self.seconds,
             **({"parent": self.view.parent} if self.view and self.view.parent else {}),
             "reason": self.reason or None,

@@ -39,9 +39,8 @@ def textract_client() -> Any:
     import boto3
     from botocore.config import Config
 
-    retries = {"mode": "standard", "total_max_attempts": 4}
-    config = Config(retries=retries, connect_timeout=3)
-    return boto3.client("textract", config=config)  # type: ignore[call-overload]
+    config = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=3)
+    return boto3.client("textract", config=config)
 
 
 class TextractOcr:
@@ -97,12 +96,12 @@ def _sendable(image: bytes) -> tuple[bytes, int, int]:
     size = picture.size
     if len(image) <= MAX_BYTES and max(size) <= MAX_SIDE:
         return image, *size
-    picture = picture.convert("RGB")
-    picture.thumbnail((MAX_SIDE, MAX_SIDE))
+    smaller = picture.convert("RGB")
+    smaller.thumbnail((MAX_SIDE, MAX_SIDE))
     for quality in _QUALITIES:
         target = io.BytesIO()
-        picture.save(target, "JPEG", quality=quality)
+        smaller.save(target, "JPEG", quality=quality)
         if target.tell() <= MAX_BYTES:
             return target.getvalue(), *size
-        picture.thumbnail((picture.width * 3 // 4, picture.height * 3 // 4))
+        smaller.thumbnail((smaller.width * 3 // 4, smaller.height * 3 // 4))
     raise CorruptDocument(f"The page's picture stays above the {MAX_BYTES:,} bytes of Textract.")

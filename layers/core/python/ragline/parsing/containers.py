@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -38,6 +37,7 @@ from ragline.ports import Member
 
 _UTF8_NAME = 0x800
 _AES = 99
+_DOS = frozenset(bytes(range(256)).decode("cp437"))
 _LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 
@@ -135,8 +135,11 @@ def _names(entries: Sequence[zipfile.ZipInfo]) -> list[str]:
 
 
 def _said(entry: zipfile.ZipInfo) -> bool:
-    """Whether its name is known to be decoded well."""
-    return bool(entry.flag_bits & _UTF8_NAME) or entry.filename.isascii()
+    """Whether its name is known to be decoded well: by a flag, or a field that only newer
+    versions of zipfile read."""
+    if entry.flag_bits & _UTF8_NAME or entry.filename.isascii():
+        return True
+    return not set(entry.filename) <= _DOS
 
 
 def _wanted(entry: zipfile.ZipInfo, path: str) -> bool:
@@ -175,7 +178,9 @@ def _read(source: Source, one: _Packed, length: int) -> bytes:
         raise UnsupportedType(f"{one.path} is packed by a method that is not supported.") from error
     except RuntimeError as error:  # of both libraries, for a password that does not fit
         raise EncryptedDocument(f"The password does not open {one.path}.") from error
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # each method of packing has errors of its own
         if password:  # one in 256 wrong passwords passes ZipCrypto's own check
             raise EncryptedDocument(
                 f"{one.path} is damaged in its archive, or the password does not open it."

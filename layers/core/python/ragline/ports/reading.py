@@ -26,8 +26,9 @@ class OcrLine:
 class Ocr(Protocol):
     """Recognises text in pictures."""
 
-    fingerprint: str
-    """Names the engine, its version and settings: lower-case letters, digits and hyphens."""
+    @property
+    def fingerprint(self) -> str:
+        """Names the engine, its version and settings: lower-case letters, digits and hyphens."""
 
     def read(self, image: bytes) -> Sequence[OcrLine]:
         """The lines of a picture (PNG), in reading order as far as the engine knows one.

@@ -90,8 +90,9 @@ def analyse(work: AnalysisWork, tools: Analysing, deadline: float) -> str:
         return _look(taken, document, tools, deadline)
     except PermanentError as error:
         return _fail(taken, Reason.of(error, STAGE), tools.analyses)
-    except RaglineError as error:
-        tools.analyses.release(taken, str(error))
+    except Exception as error:
+        ours = isinstance(error, RaglineError)  # another's words may quote
+        tools.analyses.release(taken, str(error) if ours else f"{type(error).__name__}.")
         raise
 
 

@@ -13,6 +13,10 @@ from ragline.usecases.parts import cut_parts, write_part
 from ragline.usecases.room import check_chunks
 from ragline.usecases.settle import settle
 from ragline.usecases.splitting import STAGE, Outcome, Splitting
+from ragline.usecases.turns import each
+
+_AT_ONCE, _FEW = 8, 16
+"""Parts that are written at the same time; so few are written one after the other."""
 
 
 def record_cut(document: Document, number: int | None, piece: Cut, splitting: Splitting) -> Outcome:
@@ -27,10 +31,11 @@ def record_cut(document: Document, number: int | None, piece: Cut, splitting: Sp
     _check_total(document, len(piece.chunks), splitting.limits)
     check_chunks(document, number or 0, len(piece.chunks), ledger)
     base = Part(document.partition, document.document_id, document.generation, 0, 0)
-    parts = []
-    for part, run in cut_parts(base, piece.chunks):
-        write_part(objects, part, run)
-        parts.append(part)
+    cut = list(cut_parts(base, piece.chunks))
+    # A range of megabytes has hundreds of parts, and S3 takes some 20 ms for each.
+    at_once = _AT_ONCE if len(cut) > _FEW else 1
+    each(lambda one: write_part(objects, *one), cut, at_once=at_once)
+    parts = [part for part, _ in cut]
     reason = _note_trouble(document, piece, ledger)
     counted, now = _recorded(document, number, piece, reason, ledger)
     if now is None or not now.wants(document.generation):

@@ -1,7 +1,7 @@
 """The process that renders: ``python -m ragline.vision.child``, a request on stdin, JSON on stdout.
 
 A page may crash PDFium, hang it or take all memory; then it is this process that ends. It is given
-no credentials, and what it may use is limited before it opens the file.
+no credentials, and what it may do and use is limited before it opens the file.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ragline.domain.errors import PermanentError
+from ragline.reading.confinement import bound_cpu, confine
 
-MEMORY_BYTES = 1_500 * 1024 * 1024
+MEGABYTES = 1_536
+"""That it may use."""
 
 
 def main(asked: TextIO, told: TextIO) -> None:
     request: Mapping[str, Any] = json.load(asked)
-    _limit(int(request["seconds"]))
+    confine(MEGABYTES)
+    bound_cpu(float(request["seconds"]))
     from ragline.vision.pages import paint
 
     answer: dict[str, Any]
@@ -48,17 +51,6 @@ def main(asked: TextIO, told: TextIO) -> None:
 
 def _error(error: PermanentError) -> dict[str, Any]:
     return {"code": error.code, "message": str(error), "page": error.page}
-
-
-def _limit(seconds: int) -> None:
-    """Of this process: memory, and CPU time, should nobody be left to end it."""
-    import resource
-
-    for what, most in ((resource.RLIMIT_AS, MEMORY_BYTES), (resource.RLIMIT_CPU, seconds + 5)):
-        try:
-            resource.setrlimit(what, (most, most))
-        except (ValueError, OSError):  # not every system has every limit
-            continue
 
 
 if __name__ == "__main__":

@@ -21,14 +21,12 @@ from ragline.domain.errors import (
     UnsupportedType,
 )
 from ragline.ports import PageImage, Painted
+from ragline.reading.process import environment
 
 _ERRORS: Mapping[str, type[PermanentError]] = {
     kind.code: kind
     for kind in (Bomb, CorruptDocument, EncryptedDocument, TooManyPages, UnsupportedType)
 }
-
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
-"""Of the environment: nothing that opens anything."""
 
 
 class ChildPainter:
@@ -54,7 +52,7 @@ class ChildPainter:
                 input=json.dumps(request).encode(),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=_environment(),
+                env=environment(os.environ),
                 timeout=seconds,
                 check=False,
             )
@@ -65,11 +63,6 @@ class ChildPainter:
                 f"rendering ended the process that does it ({_ended(done.returncode)})."
             )
         return _painted(json.loads(done.stdout))
-
-
-def _environment() -> dict[str, str]:
-    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return {**passed, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def _ended(code: int) -> str:

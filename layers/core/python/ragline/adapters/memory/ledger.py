@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -18,6 +19,7 @@ from ragline.domain.children import Child
 from ragline.domain.chunks import ORDINALS_PER_RANGE
 from ragline.domain.collections import CollectionSettings
 from ragline.domain.documents import Document, Partition, Reason, Status
+from ragline.domain.errors import OutOfTime
 from ragline.domain.ledger import (
     Audit,
     ChunkState,
@@ -398,9 +400,7 @@ class MemoryLedger:
         self._change(
             document.partition.tenant,
             document.document_id,
-            lambda old: lifecycle.counted_children(
-                old, document.generation, children, self._now()
-            ),
+            lambda old: lifecycle.counted_children(old, document.generation, children, self._now()),
         )
 
     def record_child(self, document: Document, child: Child) -> bool:
@@ -427,6 +427,10 @@ class MemoryLedger:
             for records in (self._chunks, self._reasons, self._ranges):
                 for where in [each for each in records if each[:2] == (tenant, document_id)]:
                     if where[2] < below and where[2] != keep:
+                        if time.monotonic() > deadline:
+                            raise OutOfTime(
+                                "records are still to be dropped; the rest was put back."
+                            )
                         records.pop(where)
             self._children.drop(tenant, document_id, below, keep)
             document = self.get(tenant, document_id)

@@ -76,6 +76,16 @@ class Accepted(BaseModel):
     )
 
 
+class PagesView(BaseModel):
+    """What became of the pages read, each counted once."""
+
+    text: int = Field(description="Pages with a text layer.")
+    ocr: int = Field(description="Pictures whose text was recognised.")
+    image: int = Field(description="Pictures in which no text was found.")
+    blank: int = Field(description="Pages with nothing on them.")
+    failed: int = Field(description="Pages that could not be read.")
+
+
 class ProgressView(BaseModel):
     """Counts of the generation being worked on.
 
@@ -86,6 +96,11 @@ class ProgressView(BaseModel):
     percent: str = Field(description="'0%' to '100%'; 100% only when the document is done.")
     pages_total: int = Field(description="0 where the format has no pages.")
     pages_done: int
+    pages: PagesView
+    coverage: float | None = Field(
+        description="The share, 0 to 1, of pages with anything on them whose text is known; null "
+        "where there are none."
+    )
     chunks_total: int
     embedded: int
     indexed: int
