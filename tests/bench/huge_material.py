@@ -57,7 +57,9 @@ def _page(number: int, pick: random.Random) -> str:
     table = number % _TABLE_EVERY == 0
     lines = _lines(pick, _LINES - (12 if table else 0))
     shown = "\n".join(f"({_escaped(line)}) Tj T*" for line in lines)
-    text = f"BT /F 10 Tf 14 TL 60 790 Td ({f'Section {number}'}) Tj T* T* {shown} ET"
+    title = _escaped(" ".join(_paragraph(pick).split()[:5]))
+    head = f"/F 16 Tf 14 TL 60 780 Td ({number}. {title}) Tj T* T*"
+    text = f"BT {head} /F 10 Tf {shown} ET"
     return text + (_table(number, 60, 230) if table else "")
 
 

@@ -99,6 +99,7 @@ def test_a_tenant_at_rest_is_deleted_whole_and_others_are_untouched(world: World
     world.pipeline.objects.start_parts("uploads/default/handbook/two/doc.md", "text/markdown")
     world.pipeline.objects.put("dead-letters/chunks/1.json", letter)
     world.pipeline.objects.put("dead-letters/chunks/2.json", letter.replace(b"default", b"else"))
+    world.pipeline.objects.put("ocr/default/handbook/one/engine-1/0.json.gz", b"")
     there = left(TENANT, world.places)
     assert all(there.values()), there
     other = left(OTHER.tenant, world.places)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +13,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from ragline.adapters import s3_objects
 from ragline.adapters.backoff import Backoff
 from ragline.adapters.local_files import LocalFiles
 from ragline.adapters.memory.objects import MemoryObjects
@@ -79,6 +81,41 @@ def test_some_bytes_of_an_object_are_read(objects: Objects) -> None:
     assert objects.read("a", 8, 10, etag) == b"89"
     assert objects.read("a", 3, 4, "0" * 32) is None
     assert objects.read("nothing", 0, 1) is None
+
+
+@pytest.mark.parametrize("size", [0, 1, 999, 1_000, 1_001, 2_500])
+def test_an_object_is_fetched_whole_whatever_its_size(
+    objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(s3_objects, "_PIECE", 1_000)
+    data = bytes(n % 251 for n in range(size))
+    etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    objects.put("a", data)
+    for version in ("", etag):
+        path = tmp_path / "a"
+        assert objects.fetch("a", path, version) == hashlib.sha256(data).hexdigest()
+        assert path.read_bytes() == data
+    assert objects.fetch("a", tmp_path / "b", "0" * 32) is None
+    assert objects.fetch("nothing", tmp_path / "b") is None
+
+
+def test_an_object_that_is_replaced_while_it_is_fetched_is_not_made_of_two(
+    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_objects, "_PIECE", 10)
+    objects = S3Objects(BUCKET, client=s3, backoff=QUICK)
+    objects.put("a", b"x" * 25)
+    get, asked = s3.get_object, []
+
+    def replaced(**request: Any) -> Any:
+        asked.append(request["Range"])
+        if len(asked) == 2:
+            objects.put("a", b"y" * 25)
+        return get(**request)
+
+    monkeypatch.setattr(s3, "get_object", replaced)
+    assert objects.fetch("a", tmp_path / "a") is None
+    assert asked == ["bytes=0-9", "bytes=10-19"]
 
 
 def test_a_window_holds_what_was_asked_for_in_its_place(objects: Objects) -> None:

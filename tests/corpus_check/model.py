@@ -1,5 +1,5 @@
-"""A small embedding model: the default one's tokens, so that passages are cut as ever, with two
-narrow layers of random weights, so that a corpus is through in minutes. What it finds means nothing.
+"""A small embedding model, by which a corpus is through in minutes: two narrow layers of random
+weights. Its tokens are the default model's, so passages are cut as ever; its hits mean nothing.
 """
 
 from __future__ import annotations

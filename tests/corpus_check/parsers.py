@@ -1,5 +1,5 @@
-"""``python -m tests.corpus_check.parsers FOLDER...``: a folder's files through the parsers alone, in
-their process and under its limits, as the splitter runs them; with what they took at most."""
+"""``python -m tests.corpus_check.parsers FOLDER...``: a folder's files through the parsers alone,
+in their process and under its limits, as the splitter runs them; with what they took at most."""
 
 from __future__ import annotations
 
@@ -48,11 +48,8 @@ def _read(file: Material, reader: ChildReader) -> Read:
     try:
         reader.survey(wanted)
         found = reader.extract(wanted)
-        state, chunks, pages = (
-            "indexed" if found.blocks else "empty",
-            len(found.blocks),
-            found.counts,
-        )
+        state = "indexed" if found.blocks else "empty"
+        chunks, pages = len(found.blocks), found.counts
     except PermanentError as error:
         state, detail = f"failed: {error.code}", str(error)
     except Exception as error:

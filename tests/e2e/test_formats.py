@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.stack import Stack, found_in, until
 from tests.samples import BAD, HEADING, SAMPLES, SENTENCE, markdown
+from tests.scans import scan, sheet
 
 pytestmark = pytest.mark.e2e
 
@@ -170,3 +171,14 @@ def numbered_pdf(pages: int) -> bytes:
         document.set_font("Helvetica", size=11)
         document.multi_cell(0, 6, "Nothing unusual was seen.", new_x="LMARGIN", new_y="NEXT")
     return bytes(document.output())
+
+
+def test_a_scan_is_read_by_the_local_engine_and_cited_by_its_page(stack: Stack) -> None:
+    pages = scan("A page with a text layer.", sheet(), sheet([]))
+    (document,) = stack.ended(stack.upload("scan.pdf", pages, "scans"))
+    assert document["status"] == "indexed", document
+    counts = {"text": 1, "ocr": 1, "image": 0, "blank": 1, "failed": 0}
+    assert document["progress"]["pages"] == counts
+    assert document["progress"]["coverage"] == 1
+    hit = cited(stack, document["document_id"], "scans")
+    assert (hit["page"], hit["headings"][-1:]) == (2, [HEADING])

@@ -50,9 +50,9 @@ def report(tally: Tally, mutants: int, seed: int, seconds: float) -> str:
     kinds = Counter(finding.kind for finding in tally.findings)
     lines += [
         "",
-        f"{mutants:,} mutants of seed {seed} in {seconds:.0f} s, the slowest {tally.slowest:.1f} s; "
-        f"escaped {kinds[ESCAPED]}, hung {kinds[HUNG]}, slow {kinds[SLOW]}; deaths of the child, "
-        f"all of them contained: {kinds[CRASHED]}.",
+        f"{mutants:,} mutants of seed {seed} in {seconds:.0f} s, the slowest "
+        f"{tally.slowest:.1f} s; escaped {kinds[ESCAPED]}, hung {kinds[HUNG]}, "
+        f"slow {kinds[SLOW]}; deaths of the child, all of them contained: {kinds[CRASHED]}.",
     ]
     if tally.generic:
         caught = ", ".join(f"{name} {count}" for name, count in tally.generic.most_common())

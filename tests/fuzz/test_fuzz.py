@@ -14,7 +14,7 @@ from ragline.reading.process import Death
 from tests.fuzz import run
 from tests.fuzz.__main__ import report
 from tests.fuzz.run import CRASHED, ESCAPED, HUNG, format_of, fuzz, made
-from tests.fuzz.seeds import seeds
+from tests.fuzz.seeds import PASSWORD, seeds
 from tests.reading import reading
 
 FORMATS = set(map(format_of, seeds()))
@@ -31,7 +31,7 @@ def test_every_seed_can_be_read_while_it_is_whole() -> None:
     reader = ChildReader(run.MEGABYTES)
     for name, data in seeds().items():
         with reading(data, name) as wanted:
-            outcome, why = run._outcome(reader, replace(wanted, password=run.PASSWORD))
+            outcome, why = run._outcome(reader, replace(wanted, password=PASSWORD))
         assert outcome == "text", f"{name}: {outcome} {why}"
     reader.close()
 

@@ -36,6 +36,16 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("bedrock:InvokeModel", "RerankerModelArn"): (
         "only with Reranker bedrock: Rerank asks it of its caller"
     ),
+    ("textract:DetectDocumentText", "*"): "only with Ocr textract: tests/contract/test_ocr.py",
+    ("bedrock:InvokeModel", "foundation-model/OcrModel"): (
+        "only with Ocr bedrock: tests/contract/test_vision.py"
+    ),
+    ("bedrock:InvokeModel", "inference-profile/OcrModel"): (
+        "the same by a profile: tests/contract/test_vision.py"
+    ),
+    ("Splitter bedrock:InvokeModel", "arn::bedrock:*::foundation-model/*"): (
+        "the models behind that profile: tests/contract/test_vision.py"
+    ),
     ("bedrock:InvokeModel", "foundation-model/VisionModel"): (
         "of the deployer's choice, with VisionModel alone: tests/e2e/test_analyses.py"
     ),

@@ -6,6 +6,7 @@ begins with empty queues.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -22,6 +23,7 @@ from tests.e2e.stack import NAME, texts
 from tests.e2e.test_formats import numbered_pdf
 from tests.e2e.test_redrive import sections
 from tests.samples import encrypted_pdf, zipped
+from tests.scans import scan, sheet
 from tests.service_check.analysis_scenarios import ANALYSIS_SCENARIOS
 from tests.service_check.by_hand import ByHand
 from tests.service_check.push_scenarios import PUSH_SCENARIOS
@@ -225,6 +227,43 @@ def a_document_that_is_deleted_while_it_is_split_leaves_nothing(hand: ByHand) ->
     assert not failures, failures
     assert hand.stack.keys(f"chunks/default/{collection}/") == []
     assert hand.taken("ChunksQueue") == [], "it was split before it could be deleted"
+
+
+def a_scanned_page_is_read_once_and_forgotten_with_its_document(hand: ByHand) -> None:
+    """Seen by a kept result that says something else: the second upload has that."""
+    collection, document_id = fresh("scan"), f"d{uuid.uuid4().hex}"
+    page, folder = scan(sheet()), f"ocr/default/{collection}/"
+    hand.ingest(page, collection, "scan.pdf", document_id=document_id)
+    (key,) = hand.stack.keys(folder)
+    line = ["A line that no engine read.", 100, 100, 800, 140, 0.99]
+    kept = gzip.compress(json.dumps([line]).encode())
+    hand.stack.s3.put_object(Bucket=hand.stack.bucket, Key=key, Body=kept)
+    hand.put(page + b"\n", collection, "scan.pdf", document_id=document_id)
+    hand.split(document_id)
+    hand.drain()
+    chunks = hand.stack.api.get(f"/api/v2/documents/{document_id}/chunks").json()["chunks"]
+    assert [chunk["text"] for chunk in chunks] == [line[0]]
+    assert hand.stack.document(document_id)["progress"]["pages"]["ocr"] == 1
+    assert hand.stack.api.delete(f"/api/v2/documents/{document_id}").status_code == 204
+    hand.drain()
+    assert hand.stack.keys(folder) == []
+
+
+def a_document_that_is_deleted_while_its_scan_is_read_leaves_nothing(hand: ByHand) -> None:
+    """What clears the document away comes before the last of its pages is read."""
+    collection = fresh("scan-race")
+    pages = [sheet([f"Sheet {number}"]) for number in range(6)]
+    document_id = hand.put(scan(*pages), collection, "scan.pdf")
+    event, folder = hand.event(hand.key_of(document_id)), f"ocr/default/{collection}/"
+    worker = threading.Thread(target=lambda: hand.stack.invoke("splitter", event))
+    worker.start()
+    while worker.is_alive() and not hand.stack.keys(folder):
+        time.sleep(0.01)
+    assert hand.stack.api.delete(f"/api/v2/documents/{document_id}").status_code == 204
+    hand.drain()
+    assert worker.is_alive(), "it was read before it could be deleted"
+    worker.join()
+    assert hand.stack.keys(folder) == []
 
 
 def a_big_document_is_split_by_page_ranges(hand: ByHand) -> None:
@@ -587,6 +626,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     an_event_about_an_object_that_is_gone_is_no_error,
     bytes_that_come_after_the_deletion_are_cleared_away,
     a_document_that_is_deleted_while_it_is_split_leaves_nothing,
+    a_scanned_page_is_read_once_and_forgotten_with_its_document,
+    a_document_that_is_deleted_while_its_scan_is_read_leaves_nothing,
     a_big_document_is_split_by_page_ranges,
     a_big_file_is_brought_in_parts,
     an_upload_in_parts_is_given_up,

@@ -115,7 +115,7 @@ def test_the_password_stays_until_the_last_range_is_split() -> None:
 @pytest.mark.parametrize("password", ["x" * 256, "a\nb", "\0", "\ud800"])
 def test_what_can_be_no_password_is_refused_without_repeating_it(password: str) -> None:
     pipeline = Pipeline()
-    with pytest.raises(InvalidRequest, match="^password ") as error:
+    with pytest.raises(InvalidRequest, match="password") as error:
         register(
             asked(size=5, password=password),
             ledger=pipeline.ledger,
@@ -159,9 +159,7 @@ def test_passwords_that_nobody_will_come_for_are_swept() -> None:
     assert swept() == set()
 
 
-def test_the_password_of_a_replacement_outlives_the_sweep_until_its_bytes_can_come_no_more() -> (
-    None
-):
+def test_the_password_of_a_replacement_is_kept_while_its_bytes_may_come() -> None:
     pipeline = Pipeline.timed()
     pipeline.passwords = MemoryPasswords(pipeline.clock)
     pipeline.drop("# A text")

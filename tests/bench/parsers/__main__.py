@@ -22,7 +22,7 @@ from tests.bench.parsers.references import FORMATS, Case, real
 from tests.bench.parsers.running import answers, interpreter
 from tests.bench.parsers.tables import Result, each, markdown
 
-GENERAL = ("ours", "kreuzberg", "markitdown", "unstructured")
+GENERAL = ("ours", "kreuzberg", "markitdown")
 SPECIAL = {
     "pdf": ("pypdfium2", "liteparse", "docling-parse", "pypdf", "pdfminer", "pdfplumber"),
     "docx": ("mammoth", "docx2txt"),
@@ -35,8 +35,6 @@ SPECIAL = {
     "csv": (),
     "txt": (),
 }
-LACKING = {("pdf", "unstructured")}
-"""Reads these only with models, which it downloads."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             of_it = [case for case in cases if case.format == format]
             if wanted.scored:
                 of_it = [case for case in of_it if case.reference is not None]
+            if not of_it:
+                continue
             results = list(_measured(format, of_it, wanted))
             sys.stdout.write(markdown(format, of_it, results) + "\n")
             if wanted.each:
@@ -69,8 +69,6 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _measured(format: str, cases: list[Case], wanted: argparse.Namespace) -> Iterator[Result]:
     files = [case.path for case in cases]
     for parser in (*GENERAL[:1], *SPECIAL[format], *GENERAL[1:]):
-        if (format, parser) in LACKING:
-            continue
         if not wanted.parsers or parser in wanted.parsers:
             try:
                 found = list(answers(parser, files, wanted.limit))

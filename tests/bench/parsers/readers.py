@@ -187,17 +187,11 @@ def markdown_it() -> Read:
     return read
 
 
-def unstructured() -> Read:
-    from unstructured.partition.auto import partition
-
-    return lambda path: "\n\n".join(element.text for element in partition(path, strategy="fast"))
-
-
 PARSERS: dict[str, Callable[[], Read]] = {
     one.__name__.replace("_", "-"): one
     for one in (
         ours, pypdfium2, pypdf, pdfminer, pdfplumber, liteparse, docling_parse, kreuzberg,
-        markitdown, unstructured, mammoth, docx2txt, trafilatura, html2text, openpyxl, python_pptx,
+        markitdown, mammoth, docx2txt, trafilatura, html2text, openpyxl, python_pptx,
         ebooklib, mailparser, markdown_it,
     )
 }  # fmt: skip

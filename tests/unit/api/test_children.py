@@ -49,9 +49,9 @@ def over(bucket: Bucket) -> Iterator[TestClient]:
 
 def listed(api: TestClient, **params: Any) -> list[str]:
     """The paths of a listing, page by page."""
-    found, cursor = [], None
+    found, cursor = list[str](), None
     while True:
-        more = {"cursor": cursor} if cursor else {}
+        more: dict[str, Any] = {"cursor": cursor} if cursor else {}
         answer = api.get(DOCUMENTS, params={"parent": "doc", **params, **more})
         assert answer.status_code == 200, answer.text
         page = answer.json()

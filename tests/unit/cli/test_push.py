@@ -68,6 +68,7 @@ def test_json_is_all_that_stdout_carries(tmp_path: Path) -> None:
                 "duplicate": False,
                 "chunks": 3,
                 "pages": 2,
+                "coverage": None,
                 "seconds": 1.5,
                 "reason": None,
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,17 @@ from ragline.domain.errors import TransientError
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 _KEYS_PER_DELETE = 1_000
-_PIECE = 1024 * 1024
+_PIECE = 16 * 1024 * 1024
+"""Bytes that are asked for at once, and in memory, of an object that goes to a file."""
 _ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
 _OTHER_VERSION = frozenset({"PreconditionFailed", "412", "InvalidRange", "416"})
+
+
+class _Gone(Exception):
+    """The object, or the version that was asked for, is not there (any more)."""
 
 
 class S3Objects(S3Uploads):
@@ -41,9 +48,25 @@ class S3Objects(S3Uploads):
             return None if body is None else body.read()
 
     def fetch(self, key: str, path: Path, etag: str = "") -> str | None:
-        with translated(self._what):
-            body = self._body(key, etag)
-            return None if body is None else digest_into(path, body.iter_chunks(_PIECE))
+        """As the port says, by requests of some megabytes: one that fails is made again, alone."""
+        with translated(self._what), suppress(_Gone):
+            return digest_into(path, self._pieces(key, etag))
+        return None
+
+    def _pieces(self, key: str, etag: str) -> Iterator[bytes]:
+        """Of one version, which the first answer names. Raises _Gone."""
+        at, total = 0, 1
+        while at < total:
+            answer = self._answer(key, etag, Range=f"bytes={at}-{at + _PIECE - 1}")
+            if answer is None and not at and self.size(key) == 0:
+                return  # of no bytes there is no range
+            if answer is None:
+                raise _Gone
+            data = answer["Body"].read()
+            etag = answer["ETag"]
+            total = int(answer["ContentRange"].rpartition("/")[2])
+            yield data
+            at += len(data)
 
     def read(self, key: str, first: int, end: int, etag: str = "") -> bytes | None:
         with translated(self._what):
@@ -51,11 +74,15 @@ class S3Objects(S3Uploads):
             return None if body is None else body.read()
 
     def _body(self, key: str, etag: str, **condition: Any) -> StreamingBody | None:
+        answer = self._answer(key, etag, **condition)
+        return answer["Body"] if answer else None
+
+    def _answer(self, key: str, etag: str, **condition: Any) -> GetObjectOutputTypeDef | None:
         bare = etag.strip('"')
         if etag:
             condition["IfMatch"] = f'"{bare}"'
         try:
-            return self._client.get_object(Bucket=self._bucket, Key=key, **condition)["Body"]
+            return self._client.get_object(Bucket=self._bucket, Key=key, **condition)
         except ClientError as error:
             if error_code(error) in _ABSENT | _OTHER_VERSION:
                 return None

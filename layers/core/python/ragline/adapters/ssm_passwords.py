@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ragline.adapters.aws_errors import translated
@@ -56,10 +57,15 @@ class SsmPasswords:
         pages = self._client().get_paginator("get_parameters_by_path")
         with translated(f"parameters below {self._prefix}"):
             return [
-                KeptPassword(*parameter["Name"].split("/")[-2:], parameter["LastModifiedDate"])
+                _kept(parameter["Name"], parameter["LastModifiedDate"])
                 for page in pages.paginate(Path=self._prefix, Recursive=True)
                 for parameter in page["Parameters"]
             ]
 
     def _name(self, tenant: str, document_id: str) -> str:
         return f"{self._prefix}/{tenant}/{document_id}"
+
+
+def _kept(name: str, since: datetime) -> KeptPassword:
+    tenant, document_id = name.split("/")[-2:]
+    return KeptPassword(tenant, document_id, since)

@@ -1,6 +1,6 @@
 """RapidOCR: PaddleOCR's models on ONNX Runtime, in this process; the models come in its wheel.
 
-Its own pipeline takes twice the time and memory for the same text (docs/parsing.md), and reads a
+Its own pipeline takes twice the time and memory for the same text (docs/ocr.md), and reads a
 page that lies on its side from the side. So its models are asked one by one here: where there is
 text, and what it says. Which way up it is shows where some lines of it are read both ways: the
 model that is made for that question takes worn typescript to be upside down.

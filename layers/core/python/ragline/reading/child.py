@@ -16,7 +16,7 @@ from typing import Any
 
 from ragline.domain.errors import CorruptDocument, FileTooLarge, PermanentError, RaglineError
 from ragline.parsing.here import ReaderHere
-from ragline.ports import Member, OcrLine, Reading
+from ragline.ports import Member, OcrLine, Reader, Reading
 from ragline.reading import wire
 from ragline.reading.confinement import MIB, bound_cpu, confine, memory_in_use
 from ragline.reading.pipe import Closed, Pipe
@@ -43,7 +43,7 @@ class AskParent:
         return wire.lines_in(body)
 
 
-def serve(pipe: Pipe, reader: ReaderHere, megabytes: int) -> None:
+def serve(pipe: Pipe, reader: Reader, megabytes: int) -> None:
     """Answer until the parent is gone, or this process has grown too large to be kept."""
     while True:
         head, _ = pipe.receive()
@@ -66,9 +66,7 @@ def serve(pipe: Pipe, reader: ReaderHere, megabytes: int) -> None:
             return
 
 
-def _answer(
-    head: Mapping[str, Any], reader: ReaderHere, pipe: Pipe
-) -> tuple[dict[str, Any], bytes]:
+def _answer(head: Mapping[str, Any], reader: Reader, pipe: Pipe) -> tuple[dict[str, Any], bytes]:
     wanted = wire.reading_in(head["wanted"])
     bound_cpu(head["wanted"]["deadline"])
     match head["ask"]:
@@ -83,7 +81,7 @@ def _answer(
     raise ValueError(f"the parent asks for {head['ask']!r}")
 
 
-def _members(wanted: Reading, reader: ReaderHere, pipe: Pipe) -> None:
+def _members(wanted: Reading, reader: Reader, pipe: Pipe) -> None:
     """Each member is announced, and its bytes are sent if the parent then wants them."""
     for member in _until_end(reader.members(wanted), pipe):
         try:
@@ -125,13 +123,16 @@ def _own_pipe() -> Pipe:
     return pipe
 
 
-def main(megabytes: int) -> None:
+def main(
+    megabytes: int, reader: Reader | None = None, preloaded: Sequence[str] = _PRELOADED
+) -> None:
+    """``reader``: the parsers, if not those of this process."""
     pipe = _own_pipe()
     confine(megabytes)
-    for module in _PRELOADED:
+    for module in preloaded:
         import_module(module)
     with suppress(Closed):
-        serve(pipe, ReaderHere(), megabytes)
+        serve(pipe, reader or ReaderHere(), megabytes)
 
 
 if __name__ == "__main__":

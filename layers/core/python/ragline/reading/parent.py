@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Iterator
-from dataclasses import replace
-from functools import cache
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -55,7 +55,10 @@ class ChildReader:
 
     def survey(self, wanted: Reading) -> Survey:
         head, _ = self._asked_twice("survey", wanted)
-        return _checked(Survey, head.get("survey"))
+        try:
+            return _surveys().validate_python(head.get("survey"))
+        except ValidationError as error:
+            raise _nonsense() from error
 
     def extract(self, wanted: Reading, ocr: Ocr | None = None) -> Extraction:
         self._ocr = ocr
@@ -80,24 +83,24 @@ class ChildReader:
             )
 
     def members(self, wanted: Reading) -> Iterator[Member]:
-        """Closed before its end, it tells the child to stop."""
+        """Nothing else may be asked of this reader before it is through, or closed."""
+        try:
+            yield from self._members(wanted)
+        except Died as died:
+            raise self._named(died) from died
+
+    def _members(self, wanted: Reading) -> Iterator[Member]:
         head, _ = self._ask("members", wanted)
         while head.get("say") == "member":
-            pipe, until = self._pipe(), _until(wanted)
-            taken = False
-
-            def read() -> bytes:
-                nonlocal taken
-                taken = True
-                return self._bytes(wanted)
-
+            turn = _Turn()
             try:
-                yield Member(str(head.get("path")), int(head.get("size", 0)), read)
+                yield Member(*_described(head), partial(self._bytes, wanted, turn))
             except GeneratorExit:
-                self.close()
+                self.close()  # it waits to be told how to go on
                 raise
-            if not taken:
-                pipe.send({"ask": "next"}, deadline=until)
+            if not turn.over:
+                turn.over = True
+                self._tell({"ask": "next"}, wanted)
             head, _ = self._heard(wanted)
 
     def close(self) -> None:
@@ -131,13 +134,17 @@ class ChildReader:
     def _extract(self, wanted: Reading) -> Extraction:
         _, body = self._ask("extract", wanted)
         try:
-            return _adapter(Extraction).validate_json(body)
+            return _extractions().validate_json(body)
         except ValidationError as error:
             raise _nonsense() from error
 
-    def _bytes(self, wanted: Reading) -> bytes:
-        self._pipe().send({"ask": "bytes"}, deadline=_until(wanted))
+    def _bytes(self, wanted: Reading, turn: _Turn) -> bytes:
+        """Of the member whose turn it is. Raises ValueError if it was read before, or is past."""
+        if turn.over:
+            raise ValueError("a member is read once, and before the next one")
+        turn.over = True
         try:
+            self._tell({"ask": "bytes"}, wanted)
             head, body = self._heard(wanted)
         except Died as died:
             raise self._named(died) from died
@@ -180,14 +187,19 @@ class ChildReader:
         if self._ocr is None:
             raise self._died(Garbled("a picture nobody asked for"))
         try:
-            answer, body = {"say": "lines"}, wire.lines_out(self._ocr.read(picture))
+            told: dict[str, Any] = {"say": "lines"}
+            body = wire.lines_out(self._ocr.read(picture))
         except PermanentError as error:
-            answer, body = {"say": "error", "error": wire.error_out(error)}, b""
+            told, body = {"say": "error", "error": wire.error_out(error)}, b""
         except BaseException:
             self.close()
             raise
+        self._tell(told, wanted, body)
+
+    def _tell(self, head: Mapping[str, Any], wanted: Reading, body: bytes = b"") -> None:
+        """Raises Died."""
         try:
-            self._pipe().send(answer, body, _until(wanted))
+            self._pipe().send(head, body, _until(wanted))
         except (Closed, TimeOver) as error:
             raise self._died(error) from error
 
@@ -239,13 +251,26 @@ def _nonsense() -> CorruptDocument:
     return CorruptDocument("The file is damaged: the parser broke down on it.")
 
 
+def _described(head: Mapping[str, Any]) -> tuple[str, int]:
+    """A member's path and size."""
+    path, size = head.get("path"), head.get("size")
+    if not isinstance(path, str) or not isinstance(size, int) or size < 0:
+        raise _nonsense()
+    return wire.sound(path), size
+
+
 @cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _surveys() -> TypeAdapter[Survey]:
+    return TypeAdapter(Survey)
 
 
-def _checked(kind: type[Any], fields: object) -> Any:
-    try:
-        return _adapter(kind).validate_python(fields)
-    except ValidationError as error:
-        raise _nonsense() from error
+@cache
+def _extractions() -> TypeAdapter[Extraction]:
+    return TypeAdapter(Extraction)
+
+
+@dataclass(slots=True)
+class _Turn:
+    """Whether a member's turn to be read is over."""
+
+    over: bool = False

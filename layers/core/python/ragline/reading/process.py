@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -24,7 +25,8 @@ _PASSED_ON = ("LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ")
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """How a child ended: by which signal (0: by itself), its largest size in bytes, its stack."""
+    """How a child ended: by which signal (0: by itself), its stack, and its largest size in bytes,
+    0 if that is not known."""
 
     signal: int
     peak: int
@@ -55,7 +57,9 @@ class Process:
         )
         self.pid = self._popen.pid
         self.pipe = Pipe(_number(self._popen.stdout), _number(self._popen.stdin))
-        self._finalizer = weakref.finalize(self, _end, self._popen)
+        # The largest size that the kernel tells of a child is at least its parent's, as it began.
+        self._begun_with = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        self._finalizer = weakref.finalize(self, _drop, self._popen, self._said)
 
     @property
     def alive(self) -> bool:
@@ -69,7 +73,8 @@ class Process:
             size = said.seek(0, os.SEEK_END)
             said.seek(max(0, size - _LAST_WORDS))
             where = _stack(said.read())
-        return Death(-code if code < 0 else 0, peak, where)
+        known = peak if peak > self._begun_with else 0
+        return Death(-code if code < 0 else 0, known, where)
 
 
 def environment(own: Mapping[str, str]) -> dict[str, str]:
@@ -105,6 +110,11 @@ def _end(popen: subprocess.Popen[bytes]) -> tuple[int, int]:
             with contextlib.suppress(OSError):
                 stream.close()
     return popen.returncode, peak
+
+
+def _drop(popen: subprocess.Popen[bytes], said: IO[bytes]) -> None:
+    _end(popen)
+    said.close()
 
 
 def _stack(said: bytes) -> str:

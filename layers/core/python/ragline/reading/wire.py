@@ -69,11 +69,16 @@ def error_in(fields: Any) -> RaglineError:
     if not isinstance(fields, dict):
         return CorruptDocument("The file is damaged and cannot be read.")
     code, page = str(fields.get("code")), fields.get("page")
-    message = str(fields.get("message", ""))[:_MESSAGE]
+    message = sound(str(fields.get("message", "")))[:_MESSAGE]
     if code == SetupError.code:
         return SetupError(message)
     kind = _BY_CODE.get(code, CorruptDocument)
     return kind(message, page=page if isinstance(page, int) else None)
+
+
+def sound(text: str) -> str:
+    """Without halves of characters, which JSON can carry and UTF-8 cannot."""
+    return text.encode(errors="replace").decode()
 
 
 def _kinds(of: type[PermanentError]) -> Iterator[type[PermanentError]]:

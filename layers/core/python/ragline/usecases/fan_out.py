@@ -158,7 +158,7 @@ class _Work:
             before = self.taken
             try:
                 with closing(_members(self.wanted, self.holder.splitting)) as members:
-                    for member in islice(members, MAX_CHILDREN):
+                    for member in islice(members, MAX_CHILDREN + 1):
                         self._take(member)
                 return
             except PermanentError:

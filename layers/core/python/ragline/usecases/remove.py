@@ -14,6 +14,9 @@ from ragline.ports import Ledger, Objects, Queues
 from ragline.usecases.identify import identify
 from ragline.usecases.split_again import start_over
 
+_PIECE = 8 * 1024 * 1024
+"""Bytes of an upload that are in memory at once."""
+
 
 def is_removal(event_name: str) -> bool:
     """Whether an event of the bucket tells that an object went: removed, or expired by a rule."""
@@ -148,13 +151,27 @@ def clear_leftover(document: Document, *, ledger: Ledger, objects: Objects, queu
     Other bytes than its own are no leftover. Where anyone may drop files they are a new file, whose
     event waited for the word of a removal that never came: it waits no longer.
     """
-    data = objects.get(document.upload_key)
-    if data is None:
+    there = _checksum(document.upload_key, objects)
+    if there is None:
         return
-    theirs = not document.checksum or document.checksum == hashlib.sha256(data).hexdigest()
+    theirs = document.checksum in {"", there}
     if theirs or not document.dropped:
         objects.delete([document.upload_key])
         return
     closed = just_after(document.sequencer)
     ledger.delete(document.partition.tenant, document.document_id, closed)
     start_over(replace(document, sequencer=closed), queues)
+
+
+def _checksum(key: str, objects: Objects) -> str | None:
+    """The SHA-256 of an object, in hexadecimal, read piece by piece; None if it is gone."""
+    size = objects.size(key)
+    if size is None:
+        return None
+    digest = hashlib.sha256()
+    for at in range(0, size, _PIECE):
+        data = objects.read(key, at, min(at + _PIECE, size))
+        if data is None:
+            return None
+        digest.update(data)
+    return digest.hexdigest()

@@ -25,7 +25,7 @@ from ragline.adapters.dynamodb.upkeep import Upkeep
 from ragline.domain import lifecycle
 from ragline.domain.documents import Document, Partition, Reason, Status
 from ragline.domain.errors import WriteConflict
-from ragline.domain.ledger import Failure, Multipart, NewDocument, counts_of, first_trouble
+from ragline.domain.ledger import Failure, Multipart, NewDocument, counts_of
 from ragline.domain.lifecycle import MAX_FAILURES, Record
 from ragline.domain.tenants import NO_CAPS, Caps
 
@@ -223,9 +223,6 @@ class DynamoLedger(Counting, Upkeep, Collections, Children):
         """What the records of the generation say, read page by page."""
         ranges = self.ranges(document)
         return counts_of(ranges.values(), Counter(state for _, state in self._chunks(document)))
-
-    def _why_unread(self, record: Record | None) -> Reason | None:
-        return first_trouble(self.ranges(record.document)) if record else None
 
     def _add_fields(self, new: NewDocument) -> None:
         """Keep the metadata's field names, before a document that has them can be found."""

@@ -11,7 +11,7 @@ from ragline.adapters.dynamodb.table import Written
 from ragline.domain import lifecycle
 from ragline.domain.documents import TERMINAL, Document, Reason, Status
 from ragline.domain.errors import Throttled, WriteConflict
-from ragline.domain.ledger import RangeRecord
+from ragline.domain.ledger import RangeRecord, first_trouble
 from ragline.domain.lifecycle import Record
 from ragline.domain.pages import PageCounts
 from ragline.domain.tenants import Holdings
@@ -161,6 +161,20 @@ class Ranges(Documents):
         pk = items.document_pk(document.partition.tenant, document.document_id)
         found = self._table.get(pk, items.range_sk(document.generation, number))
         return items.read_range(found) if found else None
+
+    def _why_unread(self, record: Record | None) -> Reason | None:
+        """Why the first page that could not be read was not.
+
+        By their keys: whoever ends a document may read its items, and not all may query them.
+        """
+        if record is None:
+            return None
+        document = record.document
+        pk = items.document_pk(document.partition.tenant, document.document_id)
+        numbers = range(document.progress.ranges_total)
+        by_sk = {items.range_sk(document.generation, number): number for number in numbers}
+        found = self._table.batch_get([items.key(pk, sk) for sk in by_sk])
+        return first_trouble({by_sk[one["SK"]["S"]]: items.read_range(one) for one in found})
 
     def _held(self, document: Document, by: Holdings) -> Sequence[TransactWriteItemTypeDef]:
         """The write that moves what the document's tenant holds; none if nothing moves."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 POINTS = 72
 RESOLUTION = 200
-"""Dots an inch: 300 reads no better, 100 loses small print (docs/parsing.md)."""
+"""Dots an inch: 300 reads no better, 100 loses small print (docs/ocr.md)."""
 
 _FINEST = 400
 _LONG_SIDE = 1_000
