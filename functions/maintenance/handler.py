@@ -35,7 +35,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     verdicts = {verdict.value: found[verdict] for verdict in Verdict}
     for verdict, documents in verdicts.items():
         measure_any(VERDICTS[verdict], documents)
-    swept = sweep(wiring.passwords(), ledger, now, settings().upload_expires_seconds)
     backlog = asdict(queues.backlog())
     for queue, messages in backlog.items():
         measure_any(BACKLOG[queue], messages)
@@ -43,6 +42,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     untidy = tidy(objects=objects, queues=queues, now=now, deadline=deadline) if here else []
     if here and now.minute < EVERY_MINUTES:  # once an hour: it wakes the indexer
         order_comparison(ledger=ledger, objects=objects, queues=queues, now=now)
+    swept = sweep(wiring.passwords(), ledger, now, settings().upload_expires_seconds)
     names = [str(one) for one in untidy]
     logger.info("reconciled", documents=verdicts, untidy=names, backlog=backlog, passwords=swept)
     return verdicts

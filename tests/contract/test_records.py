@@ -12,6 +12,7 @@ from ragline.adapters.dynamodb.ledger import DynamoLedger
 from ragline.adapters.dynamodb.records import DynamoRecords
 from ragline.adapters.dynamodb.usage import DynamoUsageBook
 from ragline.domain.access import KeyRecord, Role
+from ragline.domain.children import Child, ChildState
 from ragline.domain.documents import Partition
 from ragline.domain.errors import InvalidRequest
 from ragline.domain.ledger import ChunkState, NewDocument
@@ -39,6 +40,8 @@ class Stack:
         self.ledger.claim_content(partition, "ab" * 32, document_id)
         document = self.ledger.begin(new, "1", "")
         assert document
+        self.ledger.count_children(document, 1)
+        self.ledger.record_child(document, Child("in-1", "größe.txt", 1, ChildState.STORED))
         self.ledger.record_whole(document, chunks, PageCounts(text=1))
         self.ledger.record_chunks(document, range(chunks), ChunkState.INDEXED)
         self.ledger.settle(tenant, document_id, 1)
@@ -63,6 +66,8 @@ def test_a_copy_put_into_an_empty_ledger_is_the_same_ledger(stack: Stack) -> Non
     assert stack.records.put(copy) == len(copy)
     assert sorted(stack.records.all()) == copy
     after = [(one.document, one.work) for one in stack.ledger.audit()]
+    (child,) = stack.ledger.children("acme", "guide")
+    assert (child.path, child.state) == ("größe.txt", ChildState.STORED)
     assert sorted(after, key=str) == sorted(before, key=str)
     assert stack.book.of("acme", "2026-11")[0]["milliseconds"] == 12.5
 
@@ -81,12 +86,13 @@ def test_a_tenant_is_erased_with_all_its_records_and_no_others(stack: Stack) -> 
     others = {name: stack.records.of(name) for name in ("acme-2",)}
     assert list(stack.records.documents("acme")) == ["guide"]
     kinds = stack.records.of("acme")
-    assert {"meta", "chunk", "range", "claim", "usage", "key", "totals"} <= set(kinds)
+    assert {"meta", "chunk", "range", "claim", "usage", "key", "totals", "child"} <= set(kinds)
     assert kinds["chunk"] == 3
     assert stack.records.erase("acme") == sum(kinds.values())
     assert stack.records.of("acme") == {}
     assert stack.keys.of("acme") == []
     assert stack.ledger.get("acme", "guide") is None
+    assert list(stack.ledger.children("acme", "guide")) == []
     assert {name: stack.records.of(name) for name in others} == others
     assert stack.ledger.get("acme-2", "guide") is not None
 

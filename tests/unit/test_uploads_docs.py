@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import typer.main
 
 from ragline.api.boundary import MAX_FILE_BYTES
 from ragline.api.schemas.uploads import PartsBody
+from ragline.cli.app import app
 from ragline.domain.errors import QuotaExceeded
 from ragline.domain.lifecycle import UPLOAD_GRACE
+from ragline.domain.passwords import MAX_PASSWORD
 from ragline.domain.tenants import HELD
 from ragline.settings import Settings
 from ragline.usecases.multipart import PART_BYTES, UPLOAD_SECONDS
@@ -40,3 +45,18 @@ def test_every_way_and_every_cap_is_named() -> None:
         assert f"--max-{name}" in TEXT
         assert f"`{name}`:" in TEXT
     assert f"`{QuotaExceeded.code}` (409)" in TEXT
+
+
+def test_every_command_line_names_a_command_and_options_of_it() -> None:
+    lines = [line.split()[1:] for line in TEXT.splitlines() if line.startswith("ragline ")]
+    assert {words[0] for words in lines} >= {"push", "retry"}
+    for words in lines:
+        command: Any = typer.main.get_command(app)
+        while hasattr(command, "commands"):
+            command, words = command.commands[words[0]], words[1:]
+        options = {name for one in command.params for name in one.opts}
+        assert {word for word in words if word.startswith("-")} <= options
+
+
+def test_a_password_is_bounded_as_it_says() -> None:
+    assert f"at most {MAX_PASSWORD} characters" in WORDS

@@ -33,6 +33,9 @@ def test_deleting_parameters_is_asked_for_the_parameter() -> None:
     body = json.dumps({"Names": ["/stack/webhooks/a", "/stack/webhooks/b"]}).encode()
     assert authority.parameter_of("AmazonSSM.DeleteParameters", body) == "/stack/webhooks/a"
     assert authority.parameter_of("AmazonSSM.GetParameter", body) == ""
+    assert authority.parameter_of("AmazonSSM.GetParameters", body) == "/stack/webhooks/a"
+    below = b'{"Path": "/stack/passwords", "Recursive": true}'
+    assert authority.parameter_of("AmazonSSM.GetParametersByPath", below) == "/stack/passwords"
     assert authority.parameter_of("AmazonSSM.DeleteParameters", b"") == ""
 
 

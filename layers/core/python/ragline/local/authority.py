@@ -10,7 +10,8 @@ policies at each call. Six things are put right here, in its process and nowhere
   https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference-call.html
 - It speaks plain HTTP, so policies that ask for TLS would refuse everything. The loopback stands
   for TLS, unless a request says by ``X-Forwarded-Proto: http`` that it came without.
-- It asks ``ssm:DeleteParameters`` for any resource, where AWS asks for each parameter's.
+- It asks ``ssm:DeleteParameters`` and other calls on many for any resource, where AWS asks for each
+  parameter's, or the path's.
 - It tells anyone that an object is absent. On S3 this is a 404 only for who may list the bucket.
   https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_RequestSyntax
 - It keeps no record. The journal has one JSON object a line: ``role``, ``action``, ``resource``,
@@ -44,10 +45,11 @@ def action_of(call: str | None) -> str | None:
 
 
 def parameter_of(target: str, body: bytes) -> str:
-    """The first parameter that a call on many of SSM names; '' for any other call."""
-    if not target.endswith(".DeleteParameters"):
+    """The first parameter, or the path, that a call on many of SSM names; '' for any other call."""
+    if not target.endswith((".DeleteParameters", ".GetParameters", ".GetParametersByPath")):
         return ""
-    names = json.loads(body or b"{}").get("Names") or [""]
+    asked = json.loads(body or b"{}")
+    names = asked.get("Names") or [asked.get("Path", "")]
     return str(names[0])
 
 

@@ -83,8 +83,13 @@ def extract(source: Source) -> Extraction:
 
 @dataclass(frozen=True, slots=True)
 class _Packed:
-    """A file of an archive: where its directory names it, its entry there, and its path."""
+    """A file of an archive: where its directory names it, its entry there, and its path.
 
+    The archive is open as long as one of its files is known: to open it for each would take its
+    whole directory each time.
+    """
+
+    archive: zipfile.ZipFile
     position: int
     entry: zipfile.ZipInfo
     path: str
@@ -99,8 +104,8 @@ def _listed(source: Source) -> list[_Packed]:
 
     Raises as ``members``.
     """
-    with open_directory(source.file) as archive:
-        entries = archive.infolist()
+    archive = open_directory(source.file)
+    entries = archive.infolist()
     files = [entry for entry in entries if not entry.is_dir()]
     check_unpacked(files, source.size, most=MAX_BYTES_INSIDE, most_members=MAX_FILES_INSIDE)
     paths = [clean_path(name) for name in _names(entries)]
@@ -111,7 +116,7 @@ def _listed(source: Source) -> list[_Packed]:
     ]
     unique = numbered(path for _, _, path in wanted)
     listed = [
-        _Packed(position, entry, path)
+        _Packed(archive, position, entry, path)
         for (position, entry, _), path in zip(wanted, unique, strict=True)
     ]
     _check_password(source, listed)
@@ -188,8 +193,8 @@ def _read(source: Source, one: _Packed, length: int) -> bytes:
         raise CorruptDocument(f"{one.path} is damaged in its archive.") from error
 
 
-def _read_plain(source: Source, one: _Packed, password: bytes | None, length: int) -> bytes:
-    with open_directory(source.file) as archive, archive.open(one.entry, pwd=password) as file:
+def _read_plain(_: Source, one: _Packed, password: bytes | None, length: int) -> bytes:
+    with one.archive.open(one.entry, pwd=password) as file:
         return file.read(length)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -13,7 +12,7 @@ from itertools import islice
 from ragline.domain.chunks import CHUNKS_PER_PART, Chunk, Part
 from ragline.domain.documents import Document, Reason, Status, is_document_id
 from ragline.domain.errors import InvalidRequest, NotFound, StoredDataLost
-from ragline.domain.keys import part_first, parts_prefix
+from ragline.domain.keys import part_first, part_key, parts_prefix
 from ragline.domain.ledger import DocumentPage, Failure
 from ragline.ports import Ledger, Objects, Queues
 from ragline.usecases.parts import read_part
@@ -185,16 +184,11 @@ def chunks(
 
 def _from(start: int, document: Document, objects: Objects) -> Iterator[Chunk]:
     """The live generation's chunks from ordinal ``start`` on, reading a part when it is reached."""
-    prefix = parts_prefix(document.partition, document.document_id, document.live_generation)
-    firsts = sorted(part_first(key) for key in objects.list(prefix))
-    for first in firsts[max(0, bisect_right(firsts, start) - 1) :]:
-        part = Part(
-            document.partition,
-            document.document_id,
-            document.live_generation,
-            first,
-            CHUNKS_PER_PART,
-        )
+    where = document.partition, document.document_id, document.live_generation
+    # Keys are listed from the first part that can hold it: a huge document has many thousands.
+    lowest = Part(*where, max(0, start - CHUNKS_PER_PART + 1), CHUNKS_PER_PART)
+    for key in objects.list(parts_prefix(*where), since=part_key(lowest)):
+        part = Part(*where, part_first(key), CHUNKS_PER_PART)
         try:
             found = read_part(objects, part)
         except StoredDataLost as error:  # it was listed a moment ago

@@ -16,7 +16,12 @@ from itertools import groupby, islice
 from ragline.domain.chunks import Part, Row
 from ragline.domain.documents import Document, Partition, Reason, Status, check_name
 from ragline.domain.errors import InvalidRequest, OutOfTime, StoredDataLost
-from ragline.domain.keys import document_prefixes, parse_stored_key, recognised_prefix, vectors_prefix
+from ragline.domain.keys import (
+    document_prefixes,
+    parse_stored_key,
+    recognised_prefix,
+    vectors_prefix,
+)
 from ragline.domain.ledger import ChunkState
 from ragline.domain.messages import Delete, Drop, IndexOp, Optimize, Upsert
 from ragline.ports import Indexes, Ledger, Objects, Queues

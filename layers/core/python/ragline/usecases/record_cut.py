@@ -43,7 +43,8 @@ def record_cut(document: Document, number: int | None, piece: Cut, splitting: Sp
             # What clears a dead generation away may have come before these were written.
             objects.delete(map(part_key, parts))
         if now is None or now.status is Status.DELETED:
-            objects.delete(objects.list(recognised_prefix(document.partition, document.document_id)))
+            read = recognised_prefix(document.partition, document.document_id)
+            objects.delete(objects.list(read))
         return Outcome.STALE
     if not counted:
         return Outcome.STALE  # it had been given up, and the document has ended without it

@@ -34,6 +34,7 @@ Metadata = Annotated[
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
+
 Parent = Annotated[
     str | None, Field(description="The document that it came in, such as an archive or a mail.")
 ]

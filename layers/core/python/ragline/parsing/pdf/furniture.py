@@ -16,7 +16,9 @@ _SAME_HEIGHT = 6.0
 _LEAST_PAGES = 3
 _LARGER = 1.15
 _DIGITS = re.compile(r"\d+|\b[ivxlc]+$|^[ivxlc]+\b")
-_NUMBER = re.compile(r"[^\w]*(?:(?:page|seite|página|p\.)\s*)?(\d{1,4}|[ivxlc]{1,8})[^\w]*", re.I)
+_NUMBER = re.compile(
+    r"[^\w]{0,9}(?:(?:page|seite|página|p\.)\s{0,3})?(\d{1,4}|[ivxlc]{1,8})[^\w]{0,9}", re.I
+)
 _NEIGHBOURS = 4
 """Pages: a head that repeats only every so often is no running one."""
 
