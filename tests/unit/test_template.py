@@ -107,6 +107,14 @@ def test_a_queue_reader_reports_partial_failures_and_is_bounded(
     assert source["ScalingConfig"]["MaximumConcurrency"]
 
 
+@pytest.mark.parametrize("function", ["Splitter", "Embedder", "Indexer"])
+def test_a_function_that_puts_work_back_on_its_own_queue_is_not_taken_for_a_runaway(
+    function: str,
+) -> None:
+    """Lambda stops a chain of 16 otherwise; ours are bounded by their own counts."""
+    assert FUNCTIONS[function]["RecursiveLoop"] == "Allow"
+
+
 def test_an_asynchronous_call_that_fails_for_good_goes_to_a_queue_that_is_read() -> None:
     for function in FUNCTIONS.values():
         if any(event["Type"] == "S3" for event in function.get("Events", {}).values()):

@@ -216,3 +216,10 @@ def test_a_box_around_text_and_the_grid_of_a_chart_are_no_tables() -> None:
              box(column * 20, row * 20 + 20, column * 20 + 20, row * 20)]  # fmt: skip
     axis = [run("1", 5, 5, size=5), run("2", 25, 25, size=5)]
     assert take_grids(axis, chart) == ([], axis)
+
+
+def test_what_is_all_that_a_page_says_is_no_running_head() -> None:
+    def sheet(number: int) -> Sheet:
+        return Sheet(number, lines((f"Sheet {number} of the plan.", 10, 700)), 800, 0)
+
+    assert all(without_furniture([sheet(number) for number in range(1, 7)]))

@@ -95,6 +95,8 @@ DOCUMENT: Example = {
         "percent": "45%",
         "pages_total": 40,
         "pages_done": 40,
+        "pages": {"text": 36, "ocr": 1, "image": 1, "blank": 2, "failed": 0},
+        "coverage": 0.9736,
         "chunks_total": 100,
         "embedded": 30,
         "indexed": 30,

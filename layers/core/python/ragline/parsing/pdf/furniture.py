@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from ragline.parsing.pdf.grids import Grid
@@ -47,7 +47,15 @@ def without_furniture(sheets: Sequence[Sheet]) -> list[list[Line | Grid]]:
     for group in numbers.values():
         if len({sheet.number for sheet, _ in group}) > 1:
             away.update(id(line) for _, line in group)
-    return [[line for line in sheet.lines if id(line) not in away] for sheet in sheets]
+    return [_own(sheet, away) for sheet in sheets]
+
+
+def _own(sheet: Sheet, away: Collection[int]) -> list[Line | Grid]:
+    """What is left of a page; what is all that it says is no running head, unless a number."""
+    own = [line for line in sheet.lines if id(line) not in away]
+    return own or [
+        line for line in sheet.lines if isinstance(line, Grid) or _page_number(line.text) is None
+    ]
 
 
 def _at_edges(sheet: Sheet, size: float) -> Iterator[tuple[Line, bool]]:
