@@ -17,7 +17,7 @@ from ragline.reading.process import peak_of
 from tests.corpus_check.material import Material, files_of
 from tests.corpus_check.tables import UNENDED, Ending, table
 
-MEGABYTES = 1_300
+MEGABYTES = 1_200
 SECONDS = 240.0
 """As the splitter has them."""
 

@@ -21,7 +21,7 @@ from tests.fuzz.seeds import PASSWORD, seeds
 SECONDS = 20.0
 """For one mutant of a few kilobytes, on a machine that is busy with other things."""
 
-MEGABYTES = 1_300
+MEGABYTES = 1_200
 _GENERIC = re.compile(r"cannot be read \((\w+)\)")
 
 CRASHED, ESCAPED, HUNG, SLOW = "crashed", "escaped", "hung", "slow"

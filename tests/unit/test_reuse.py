@@ -76,7 +76,7 @@ class Watched(MemoryObjects):
         self._note("list", prefix)
         yield from super().list(prefix, since=since)
 
-    def read(self, prefix: str) -> int:
+    def reads_below(self, prefix: str) -> int:
         """How many objects below the prefix were got."""
         return sum(1 for verb, key in self.requests if verb == "get" and key.startswith(prefix))
 
@@ -224,7 +224,7 @@ def test_work_done_again_on_a_live_generation_reads_nothing_of_it() -> None:
     desk.objects.requests.clear()
     desk.embed(messages)
     assert {verb for verb, _ in desk.objects.requests} == {"get", "put"}
-    assert desk.objects.read("vectors/") == 0
+    assert desk.objects.reads_below("vectors/") == 0
 
 
 def test_an_object_has_the_same_name_whether_its_vectors_were_made_or_reused() -> None:
@@ -373,7 +373,7 @@ def test_live_vectors_are_read_once_for_all_batches() -> None:
     messages = desk.split([*TEXTS[:17], "new", *TEXTS[17:], "newer"])
     desk.objects.requests.clear()
     singly(desk, messages)
-    assert desk.objects.read("vectors/") == 3
+    assert desk.objects.reads_below("vectors/") == 3
     assert [verb for verb, _ in desk.objects.requests].count("list") == 1
     assert desk.live is not None
     assert desk.live.reused == len(TEXTS)
@@ -389,7 +389,7 @@ def test_no_more_is_read_than_is_needed() -> None:
     (message, *_) = desk.split([many[n] for n in first])
     desk.objects.requests.clear()
     singly(desk, [message])
-    assert desk.objects.read("vectors/") == reuse.KEYS_AT_ONCE
+    assert desk.objects.reads_below("vectors/") == reuse.KEYS_AT_ONCE
 
 
 def test_reading_is_given_up_in_time_and_taken_up_by_the_next_batch(
@@ -406,7 +406,7 @@ def test_reading_is_given_up_in_time_and_taken_up_by_the_next_batch(
     for message in messages:
         desk.objects.requests.clear()
         singly(desk, [message])
-        read.append(desk.objects.read("vectors/"))
+        read.append(desk.objects.reads_below("vectors/"))
     assert max(read) == 1
     assert same(desk.index(), fresh([*TEXTS, "new"]))
 
@@ -433,7 +433,7 @@ def test_of_a_document_longer_than_the_bound_no_more_is_read_than_fits() -> None
     (message, *_) = desk.split(["new"])
     desk.objects.requests.clear()
     singly(desk, [message, message])
-    assert desk.objects.read("vectors/") == reuse.KEYS_AT_ONCE
+    assert desk.objects.reads_below("vectors/") == reuse.KEYS_AT_ONCE
 
 
 def test_documents_that_are_not_begun_by_the_deadline_are_out_of_time(

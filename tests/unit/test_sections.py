@@ -46,7 +46,7 @@ def ask(pipeline: Pipeline, query: str, limit: int = 10) -> SearchResult:
         embedder=pipeline.embedder,
         index=pipeline.index,
         ledger=pipeline.ledger,
-        objects=pipeline.objects,
+        objects=lambda: pipeline.objects,
     )
 
 

@@ -34,7 +34,7 @@ THE_BYTES = b"the bytes"
 CHECKSUM = "a" * 64
 ROUTES = {name: one for name, one in routes(create_app(World())).items() if name not in OPEN}
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-TIMES = ("trace_id", "timings_ms")
+TIMES = ("trace_id", "timings_ms", "started_at")
 """Fields that differ from one request to the next, whoever asks."""
 
 
@@ -57,8 +57,13 @@ class Asked:
 def _without_times(answer: Any) -> Any:
     if not answer.content:
         return b""
-    body = json.loads(answer.content)
-    return {name: one for name, one in body.items() if name not in TIMES}
+    return _timeless(json.loads(answer.content))
+
+
+def _timeless(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {name: _timeless(one) for name, one in value.items() if name not in TIMES}
 
 
 Build = Callable[[str, str], list[Asked]]
@@ -72,6 +77,14 @@ ABOUT: dict[str, Build] = {
     # Routes that name a document elsewhere than in their path. Each is asked with the id of the
     # other tenant's document, and with a cursor of the other tenant's listing.
     "info": lambda i, c: [Asked("info", parts={"params": {"collection": "handbook"}})],
+    "list_collections": lambda i, c: [Asked("list_collections")],
+    "get_collection": lambda i, c: [Asked("get_collection", "/api/v2/collections/handbook")],
+    "put_collection": lambda i, c: [
+        Asked("put_collection", "/api/v2/collections/handbook", {"json": {"chunking": {}}})
+    ],
+    "delete_collection": lambda i, c: [
+        Asked("delete_collection", "/api/v2/collections/handbook")
+    ],
     "list_documents": lambda i, c: [
         Asked("list_documents", parts={"params": {"collection": "handbook"}}),
         Asked("list_documents", parts={"params": {"collection": "handbook", "cursor": c}}),

@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     """Below it are the passwords of documents that wait to be split, in Parameter Store."""
     kms_key_arn: str = ""
     """The key that encrypts them; the account's own where it is empty."""
-    parser_megabytes: int = Field(default=1_300, ge=128)
+    parser_megabytes: int = Field(default=1_200, ge=128)
     """Memory of the process that reads documents; the function's own work needs 600 beside it."""
     upload_expires_seconds: int = Field(default=3_600, ge=60, le=604_800)
 

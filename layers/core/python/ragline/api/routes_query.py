@@ -58,7 +58,7 @@ def query(
         index=deps.index(),
         ledger=deps.ledger(),
         reranker=_reranker(body.rerank, deps),
-        objects=deps.objects(),
+        objects=deps.objects,
     )
     on_search(result)
     if not any(result.legs.values()) and body.filters == schemas.queries.Filters():

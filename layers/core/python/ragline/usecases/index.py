@@ -220,9 +220,7 @@ def _delete(op: Delete, work: _Work) -> None:
         _clear(iter(work.objects.list(recognised_prefix(work.partition, op.document_id))), work)
     # Its records are elsewhere if it was found in a collection that is not its own.
     if op.below is not None and document is not None and document.partition == work.partition:
-        work.ledger.forget(
-            op.tenant, op.document_id, op.below, op.keep, deadline=work.deadline
-        )
+        work.ledger.forget(op.tenant, op.document_id, op.below, op.keep, deadline=work.deadline)
 
 
 def _drop(op: Drop, work: _Work) -> None:

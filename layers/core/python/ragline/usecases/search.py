@@ -76,11 +76,11 @@ def search(
     index: VectorIndex,
     ledger: Ledger,
     reranker: Reranker | None = None,
-    objects: Objects | None = None,
+    objects: Callable[[], Objects] | None = None,
 ) -> SearchResult:
     """The best live passages of a collection; the first of them put in order by the reranker.
 
-    Sections are read from ``objects``; without it there are none.
+    Sections are read from ``objects``, which is made if there are any; without it there are none.
 
     A reranker that fails costs its order, not the answer.
 
@@ -150,7 +150,7 @@ def _sections(
     hits: Sequence[Hit],
     known: Mapping[str, Document | None],
     partition: Partition,
-    objects: Objects,
+    objects: Callable[[], Objects],
     clock: _Clock,
 ) -> dict[str, Returned]:
     documents = {name: document for name, document in known.items() if document}

@@ -6,7 +6,7 @@ that it is kept in follows from its ordinal, so no listing is needed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ def read_sections(
     hits: Sequence[Hit],
     documents: Mapping[str, Document],
     partition: Partition,
-    objects: Objects,
+    objects: Callable[[], Objects],
 ) -> dict[str, Returned]:
     """chunk_id → section, of the first hits of documents that were cut to have any.
 
@@ -55,10 +55,11 @@ def read_sections(
     if not asked:
         return {}
     kept: _Kept = {}
+    bucket = objects()
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        _read(((_place(hit), [_place(hit)[2]]) for hit in asked), kept, partition, objects, pool)
+        _read(((_place(hit), [_place(hit)[2]]) for hit in asked), kept, partition, bucket, pool)
         spans = [(_place(hit), _family(hit, kept)) for hit in asked]
-        _read(spans, kept, partition, objects, pool)
+        _read(spans, kept, partition, bucket, pool)
     found: dict[str, Returned] = {}
     carriers: dict[tuple[str, int, int], str] = {}
     for hit in asked:
