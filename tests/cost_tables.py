@@ -85,7 +85,9 @@ def functions() -> Iterator[tuple[str, dict[str, Any]]]:
 def of_type(kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name and body of the resources of a type, in template.yaml and those of its leaves that are
     there whatever the parameters."""
-    leaves = {ROOT / "infra" / name for name in ("observability.yaml", "protection.yaml", "push.yaml")}
+    leaves = {
+        ROOT / "infra" / name for name in ("observability.yaml", "protection.yaml", "push.yaml")
+    }
     for path in (ROOT / "template.yaml", *sorted(leaves)):
         for logical, resource in load(path)["Resources"].items():
             if resource["Type"] == kind:

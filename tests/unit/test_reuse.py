@@ -420,7 +420,7 @@ def test_what_is_remembered_is_bounded_and_the_oldest_goes_first() -> None:
     def reads(document_id: str) -> int:
         desk.objects.requests.clear()
         assert desk.embed(parts[document_id]) == {}
-        return desk.objects.read(f"vectors/{HOME}/{document_id}/1/")
+        return desk.objects.reads_below(f"vectors/{HOME}/{document_id}/1/")
 
     assert [reads(name) for name in ("one", "one", "two", "two", "one")] == [1, 0, 1, 0, 1]
 

@@ -166,9 +166,7 @@ def first_trouble(ranges: Mapping[int, RangeRecord]) -> Reason | None:
     return next((ranges[n].reason for n in sorted(ranges) if ranges[n].reason), None)
 
 
-def counts_of(
-    ranges: Collection[RangeRecord], states: Mapping[ChunkState, int]
-) -> dict[str, int]:
+def counts_of(ranges: Collection[RangeRecord], states: Mapping[ChunkState, int]) -> dict[str, int]:
     """What a document's progress must say of these records, by its field names.
 
     Where the kinds of some range's pages were not kept, the number of pages done is left out.

@@ -151,9 +151,7 @@ def identified(old: Record | None, generation: int, checksum: str, now: str) -> 
     return replace(old, document=replace(old.document, checksum=checksum, updated_at=now))
 
 
-def counted_children(
-    old: Record | None, generation: int, children: int, now: str
-) -> Record | None:
+def counted_children(old: Record | None, generation: int, children: int, now: str) -> Record | None:
     """How many files came in it."""
     if old is None or not old.document.wants(generation):
         return None
