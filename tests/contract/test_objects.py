@@ -118,6 +118,32 @@ def test_an_object_that_is_replaced_while_it_is_fetched_is_not_made_of_two(
     assert asked == ["bytes=0-9", "bytes=10-19"]
 
 
+def test_a_version_that_was_not_named_is_known_again_by_its_name(
+    objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch, fetched = objects.fetch, []
+
+    def watched(key: str, path: Path, etag: str = "") -> str | None:
+        fetched.append((key, etag))
+        return fetch(key, path, etag)
+
+    monkeypatch.setattr(objects, "fetch", watched)
+    objects.put("a", b"one")
+    files = LocalFiles(objects)
+    with files.open("a") as first:
+        assert first is not None and first.etag == objects.etag("a")
+    for version in (first.etag, f'"{first.etag}"', ""):
+        with files.open("a", version) as again:
+            assert again == first
+    objects.put("a", b"another")
+    with files.open("a") as second:
+        assert second is not None and second.path.read_bytes() == b"another"
+    assert fetched == [("a", first.etag), ("a", second.etag)]
+    with files.open("nothing") as gone:
+        assert gone is None
+    assert objects.etag("nothing") is None
+
+
 def test_a_window_holds_what_was_asked_for_in_its_place(objects: Objects) -> None:
     data = bytes(range(1, 256)) * 400
     objects.put("a", data)

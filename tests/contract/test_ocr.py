@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest_socket
 from botocore.stub import ANY, Stubber
 from PIL import Image
 
+from ragline.batches import MARGIN_SECONDS
 from ragline.domain.errors import (
     CorruptDocument,
     ModelRefused,
@@ -22,14 +24,19 @@ from ragline.domain.errors import (
     SetupError,
     Throttled,
 )
+from ragline.local import template
 from ragline.ocr.rapid import RapidOcr
-from ragline.ocr.textract import MAX_BYTES, TextractOcr, _sendable
-from ragline.ocr.vision import ANSWER_TOKENS, PROMPT, VisionOcr
+from ragline.ocr.textract import MAX_BYTES, TextractOcr, _sendable, textract_client
+from ragline.ocr.vision import ANSWER_TOKENS, PROMPT, SECONDS, VisionOcr
 from ragline.parsing import Source, extract
 from ragline.parsing.recognised import legible
 from ragline.ports import Ocr, OcrLine, PageImage, Seen
+from ragline.vision.bedrock import bedrock_client
 from tests.samples import HEADING, SENTENCE
 from tests.scans import LETTER, png, scan, sheet
+from tests.unit.pipeline import LIMITS
+
+ROOT = Path(__file__).parents[2]
 
 SMALL = png(Image.new("RGB", (200, 100), "white"))
 
@@ -54,6 +61,19 @@ def test_the_local_engine_reads_a_page_without_any_network(offline: None, local:
     lines = local.read(png(sheet()))
     assert texts(lines) == list(LETTER)
     assert min(line.confidence for line in lines) > 0.9
+
+
+def test_a_picture_that_is_begun_late_is_read_before_the_splitter_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    splitter = template.load(ROOT / "template.yaml")["Resources"]["Splitter"]["Properties"]
+    work = splitter["Timeout"] - MARGIN_SECONDS
+    left = work - replace(LIMITS, seconds=work).reading_seconds
+    for client in (textract_client(), bedrock_client(SECONDS)):
+        told = client.meta.config
+        once = told.connect_timeout + told.read_timeout
+        assert told.retries["total_max_attempts"] * once <= left
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])

@@ -167,6 +167,7 @@ def test_a_late_dead_letter_is_on_record_but_does_not_undo_what_is_indexed(stack
         ("maintenance", "maintenance"),
         ("notifier", "notifier"),
         ("deliverer", "deliverer"),
+        ("analyst", "analyst"),
     ],
 )
 def test_an_event_about_what_is_gone_is_no_error(

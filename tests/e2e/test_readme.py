@@ -17,7 +17,13 @@ pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
 RUN_BY_CI = {"make test", "make check"}
-LONG = {"make service-check", "make chaos", "make bench"}
+LONG = {
+    "make service-check",
+    "make chaos",
+    "make fuzz",
+    "make corpus-check DOCS=folder",
+    "make bench",
+}
 
 
 def commands() -> list[str]:

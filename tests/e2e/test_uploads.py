@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from tests.e2e.stack import NAME, RAGLINE, ROOT, CommandLine, Stack, until
-from tests.samples import markdown, pdf
+from tests.samples import encrypted_pdf, markdown, pdf
 
 pytestmark = pytest.mark.e2e
 
@@ -212,8 +212,10 @@ def blocks(language: str) -> list[str]:
 def test_the_commands_of_the_page_do_what_it_says(ragline: CommandLine) -> None:
     (ragline.folder / "handbook.pdf").write_bytes(pdf())
     (ragline.folder / "big-archive.pdf").write_bytes(pdf() + b"\n%%EOF\n")
+    (ragline.folder / "payroll.pdf").write_bytes(encrypted_pdf())
+    (ragline.folder / "payroll.password").write_text("user\n")
     lines = [line for block in blocks("sh") for line in block.splitlines()]
-    assert len(lines) == 6
+    assert len(lines) == 7
     for line in lines:
         done = ragline.run(*shlex.split(line)[1:])
         assert done.returncode == 0, (line, done.stdout, done.stderr)

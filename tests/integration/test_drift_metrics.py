@@ -82,6 +82,7 @@ def test_a_run_of_maintenance_that_finds_nothing_asks_as_little_as_its_cost_says
         "ListObjectsV2": calls["s3.write"],
         "GetQueueAttributes": calls["sqs.request"] + calls["sqs.fifo_request"],
         "Query": 2 * calls["dynamodb.read_unit"],  # an eventually consistent one takes half
+        "GetParametersByPath": 1,  # free
     }
 
 

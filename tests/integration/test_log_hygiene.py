@@ -20,7 +20,7 @@ QUOTING = [ValueError(f"cannot use {TEXT!r}"), KeyError(TEXT), OSError(f"GET {SI
 PLACES = [
     ("splitter", "ledger", "begin"),
     ("splitter", "ledger", "record_whole"),
-    ("splitter", "objects", "get"),
+    ("splitter", "objects", "fetch"),
     ("splitter", "objects", "put"),
     ("splitter", "queues", "send_parts"),
     ("embedder", "ledger", "record_chunks"),

@@ -618,6 +618,16 @@ def a_collection_is_cut_anew_and_deleted(hand: ByHand) -> None:
     assert hand.stack.document(document_id)["status"] == "deleted"
 
 
+def a_collection_is_deleted_with_an_upload_that_is_under_way(hand: ByHand) -> None:
+    collection = fresh("cut")
+    registered = hand.stack.register("a.md", FERRY, collection, upload="multipart")
+    assert hand.stack.api.delete(f"/api/v2/collections/{collection}").status_code == 202
+    hand.drain()
+    assert hand.stack.document(registered["document_id"])["status"] == "deleted"
+    left = hand.stack.s3.list_multipart_uploads(Bucket=hand.stack.bucket).get("Uploads", [])
+    assert registered["upload"]["upload_id"] not in [one["UploadId"] for one in left]
+
+
 def _named(scenario: Scenario, name: str, queue: str) -> Scenario:
     scenario.__name__ = f"{name}[{queue}]"
     return scenario
@@ -672,6 +682,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     maintenance_orders_an_untidy_index_folded,
     the_rows_of_a_model_that_is_given_up_are_removed,
     a_collection_is_cut_anew_and_deleted,
+    a_collection_is_deleted_with_an_upload_that_is_under_way,
     *PUSH_SCENARIOS,
     *ANALYSIS_SCENARIOS,
 )

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import pyzipper
 
 from ragline.domain.children import MAX_DEPTH, child_id
 from ragline.domain.documents import Status
@@ -37,6 +38,15 @@ def archive(**members: str | bytes) -> bytes:
         name.replace("__", "."): data for name, data in members.items()
     }
     return zipped(named)
+
+
+def locked(members: dict[str, bytes], password: bytes) -> bytes:
+    target = io.BytesIO()
+    with pyzipper.AESZipFile(target, "w", encryption=pyzipper.WZ_AES) as archive:
+        archive.setpassword(password)
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return target.getvalue()
 
 
 def mail(**attachments: bytes) -> bytes:
@@ -245,6 +255,21 @@ def test_a_cap_of_the_tenant_leaves_the_rest_in_the_archive_and_a_retry_fetches_
     assert bucket.skipped() == {}
     assert len(bucket.children()) == 3
     assert {one.generation for one in bucket.children().values()} == {1}
+
+
+def test_a_retry_of_a_locked_archive_for_what_was_left_in_it_takes_its_password_along() -> None:
+    bucket = Bucket()
+    pipeline = bucket.pipeline
+    pipeline.ledger.cap("default", Caps(documents=2))
+    pipeline.passwords.put("default", "doc", "user")
+    bucket.take_in(locked({name: text.encode() for name, text in PAPERS.items()}, b"user"))
+    assert list(bucket.skipped().values()) == ["quota_exceeded"] * 2
+    pipeline.ledger.cap("default", Caps())
+    pipeline.retry(password="user", passwords=pipeline.passwords)
+    bucket.settle()
+    assert pipeline.document().status is Status.INDEXED
+    assert bucket.skipped() == {}
+    assert not pipeline.passwords.kept()
 
 
 # Redelivery, crashes, races

@@ -76,7 +76,7 @@ def test_a_document_that_needs_no_password_asks_for_none() -> None:
 def test_a_retry_with_the_password_needs_no_force() -> None:
     pipeline = Pipeline()
     pipeline.drop(samples.encrypted_pdf(), filename=NAME)
-    with pytest.raises(Conflict, match="Only force"):
+    with pytest.raises(Conflict, match="Only its password, or force, tries that again"):
         pipeline.retry()
     pipeline.retry(password=PASSWORD, passwords=pipeline.passwords)
     pipeline.run()

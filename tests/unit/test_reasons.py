@@ -54,10 +54,18 @@ def test_a_file_that_cannot_be_read_says_why_and_what_to_do(code: str) -> None:
     if code != "no_text":  # an empty document says its own advice, by what its pages are
         assert shown.reason
         assert shown.reason.code == code
-        assert ADVICE[code] in shown.advice
+        assert shown.advice == ADVICE[code].format(id="doc")
         assert shown.advice not in shown.reason.message
     assert pipeline.search("barometer mercury") == []
     assert not pipeline.examine().findings
+
+
+def test_the_advice_of_an_encrypted_document_is_a_command_that_runs_as_it_stands() -> None:
+    pipeline = Pipeline()
+    pipeline.drop(samples.encrypted_pdf(), filename="a.pdf")
+    advice = views.document(pipeline.document()).advice
+    assert advice
+    assert "`ragline retry doc --password`" in advice
 
 
 def test_every_reason_with_advice_is_reached() -> None:

@@ -200,6 +200,26 @@ def test_a_worker_that_is_overtaken_by_a_deletion_leaves_nothing() -> None:
     assert kept(pipeline) == []
 
 
+def test_a_turn_that_is_put_back_after_a_deletion_leaves_nothing(
+    turn: Callable[[Engine], None],
+) -> None:
+    pipeline = pipeline_with(None)
+
+    class Overtaken(Engine):
+        def read(self, image: bytes) -> Sequence[OcrLine]:
+            if not self.shown:
+                pipeline.delete()
+                pipeline.run()
+            return super().read(image)
+
+    pipeline.ocr = engine = Overtaken()
+    turn(engine)
+    with pytest.raises(OutOfTime):
+        pipeline.drop(scan(*PICTURES), filename="scan.pdf")
+    assert pipeline.split(KEY, "1") is Outcome.GONE
+    assert kept(pipeline) == []
+
+
 def test_the_doctor_finds_what_was_read_of_documents_that_are_gone() -> None:
     pipeline = dropped(Engine())
     good = kept(pipeline)

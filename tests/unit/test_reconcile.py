@@ -122,6 +122,18 @@ def test_pages_that_wait_starve_a_document_that_is_split() -> None:
     assert later(pipeline) == {Verdict.REPAIRED: 1}
 
 
+def test_pages_that_wait_starve_a_document_of_which_a_range_is_tried_again_under_way() -> None:
+    pipeline = Pipeline.timed(limits=replace(LIMITS, pages_per_range=1))
+    pipeline.drop(SAMPLES[PDF](), filename=PDF)
+    first, second = pipeline.waiting_pages()
+    pipeline.split_work(first)
+    pipeline.letter("pages", second.model_dump_json())
+    pipeline.retry()
+    assert pipeline.document().status is Status.PROCESSING
+    backlog(pipeline, Backlog(pages=9))
+    assert later(pipeline) == {Verdict.STARVED: 1}
+
+
 def test_starving_burns_no_repair_and_does_not_last_for_ever() -> None:
     pipeline = Pipeline.timed()
     stuck(pipeline)

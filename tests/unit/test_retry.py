@@ -247,6 +247,21 @@ def test_a_failed_page_range_is_cut_alone() -> None:
     assert whole(pipeline)
 
 
+def test_ranges_that_are_sent_by_a_retry_are_of_the_version_that_is_there() -> None:
+    """So a worker fetches the file once for all of its ranges, and never cuts two versions."""
+    pipeline, ranges = in_ranges()
+    for one in ranges:
+        pipeline.letter("pages", one.model_dump_json())
+    pipeline.retry()
+    (again,) = pipeline.waiting_pages()
+    assert pipeline.split_work(again) is Outcome.RANGES_SENT
+    key = pipeline.document().upload_key
+    sent = [one.etag for one in pipeline.queues.pages if isinstance(one, PageRange)]
+    assert sent == [pipeline.objects.etag(key)] * 2
+    pipeline.objects.put(key, b"Another version, whose event is on its way.")
+    assert [pipeline.split_work(one) for one in pipeline.waiting_pages()] == [Outcome.GONE] * 2
+
+
 def test_a_document_that_failed_before_all_its_pages_were_cut_has_the_rest_of_them_cut() -> None:
     """Its messages were consumed meanwhile: a document that has ended wants no more ranges."""
     pipeline, (first, second) = in_ranges()

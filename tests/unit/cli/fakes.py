@@ -343,10 +343,10 @@ def outside(
     )
 
 
-def run(world: Outside, *args: str, typed: str | None = None) -> Result:
+def run(world: Outside, *args: str, typed: str | None = None, width: int = 200) -> Result:
     """One command line, and what is on its stdin; nothing that it prints may hold a secret or a
     traceback."""
-    runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"})
+    runner = CliRunner(env={"COLUMNS": str(width), "NO_COLOR": "1"})
     result = runner.invoke(app, list(args), obj=world, input=typed)
     for secret in (KEY, SIGNATURE, "Traceback"):
         assert secret not in result.output

@@ -115,6 +115,20 @@ def test_push_fails_for_what_failed_in_an_archive(cloud: Cloud, tmp_path: Path) 
     }
 
 
+def test_push_says_that_files_were_left_in_an_archive(cloud: Cloud, tmp_path: Path) -> None:
+    program = b"\x7fELF\x02\x01\x01" + bytes(range(256)) * 20
+    papers = archive(tmp_path, PAPERS | {"setup.exe": program})
+    shown = run(outside(cloud), "push", str(papers), "--collection", "handbook").stdout
+    assert "1 file was left in it; `ragline status` says why" in shown
+
+
+def test_push_says_nothing_of_files_left_in_an_archive_that_was_read_whole(
+    cloud: Cloud, papers: Path
+) -> None:
+    shown = run(outside(cloud), "push", str(papers), "--collection", "handbook").stdout
+    assert "left in it" not in shown
+
+
 def test_without_waiting_only_the_archive_is_told_of(cloud: Cloud, papers: Path) -> None:
     _, documents = pushed(cloud, papers, "--no-wait")
     assert [Path(one["file"]).name for one in documents] == ["papers.zip"]
@@ -127,7 +141,7 @@ def test_status_shows_an_archive_what_came_in_it_and_what_was_left(
     _, documents = pushed(cloud, archive(tmp_path, PAPERS | {"setup.exe": program}))
     result = run(outside(cloud), "status", documents[0]["document_id"])
     assert result.exit_code == 0
-    assert "3: 2 indexed" in result.stdout
+    assert "3: 2 indexed, 1 left in it" in result.stdout
     assert "2026/gates.txt (in papers.zip)" in result.stdout
     assert "setup.exe: " in result.stdout
     assert "unsupported_type" in result.stdout

@@ -141,6 +141,13 @@ def test_a_document_that_fails_gives_its_reason_and_exit_code_1(
     assert "the file is damaged." in result.stdout
 
 
+def test_what_failed_on_one_page_names_the_page(tmp_path: Path) -> None:
+    reason = {"code": "corrupt", "message": "The page cannot be read.", "page": 2}
+    api = FakeApi(path=("splitting", "partial"), reason=reason)
+    shown = run(outside(api), "push", str(write(tmp_path, "a.pdf", "x"))).stdout
+    assert "page 2: The page cannot be read." in shown
+
+
 def test_an_empty_document_is_no_failure_and_its_advice_is_shown(tmp_path: Path) -> None:
     api = FakeApi(path=("splitting", "empty"))
 
@@ -262,7 +269,7 @@ def test_files_are_named_from_where_one_stands(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [60, 72, 80, 120, 200])
 def test_nothing_of_an_id_or_a_reason_is_cut_off(tmp_path: Path, width: int) -> None:
-    identity, reason = "01M7Y538B03YAAV5Z9780CD3YZ", "damaged: " + "word " * 20 + "last."
+    identity, reason = "in-8c9547f1230904ac3d3be68d", "damaged: " + "word " * 20 + "last."
     folder = tmp_path / ("long" * 20)
     sent = [
         Sent(folder / "a.md", "indexed", identity),
@@ -275,8 +282,8 @@ def test_nothing_of_an_id_or_a_reason_is_cut_off(tmp_path: Path, width: int) -> 
     lines = capture.get().splitlines()
     last = lines[0].index("seconds") + len("seconds") + 2
     written = "".join(line[last:].replace(" ", "") for line in lines[1:])
-    assert written == identity + reason.replace(" ", "") + identity
-    assert width < 80 or sum(line[last:].strip() == identity for line in lines) == 2
+    assert written == identity + identity + reason.replace(" ", "") + identity
+    assert width < 80 or sum(identity in line[last:] for line in lines) == 3
 
 
 def test_a_file_whose_name_is_no_text_does_not_stop_the_others(tmp_path: Path) -> None:

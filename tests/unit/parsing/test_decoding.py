@@ -56,6 +56,28 @@ def test_a_stray_zero_byte_does_not_make_plain_text_wide() -> None:
     assert decode((text + "\0" + text).encode()) == text + "\0" + text
 
 
+def test_ascii_with_zero_bytes_is_not_read_as_chinese() -> None:
+    listing = b"src/alpha\0src/beta\0docs/gamma\0" * 9
+    assert not is_text(listing)
+    assert decode(listing).split("\0")[:2] == ["src/alpha", "src/beta"]
+
+
+@pytest.mark.parametrize("encoding", ["iso2022_jp", "iso2022_jp_ext"])
+def test_japanese_in_seven_bits_is_read_as_mails_carry_it(encoding: str) -> None:
+    data = JAPANESE.replace("髙", "高").encode(encoding)
+    assert data.isascii()
+    for declared in ("", "iso-2022-jp"):
+        assert decode(data, declared) == JAPANESE.replace("髙", "高")
+    assert data.decode(encoding_of(data)) == JAPANESE.replace("髙", "高")
+
+
+@pytest.mark.parametrize("encoding", ["hz", "utf-7"])
+def test_other_encodings_in_seven_bits_are_read_where_they_are_declared(encoding: str) -> None:
+    text = "今天天气很好。\n"
+    assert decode(text.encode(encoding), encoding) == text
+    assert decode(b"a+b- ~{ plain", "") == "a+b- ~{ plain"
+
+
 def test_a_declared_encoding_is_used_only_if_the_bytes_fit_it() -> None:
     assert decode("Привет, мир".encode("koi8-r"), "koi8-r") == "Привет, мир"
     assert decode("Grüße".encode(), "shift_jis") == "Grüße"

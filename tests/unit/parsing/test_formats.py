@@ -15,7 +15,7 @@ from ragline.domain.errors import (
     UnsupportedType,
 )
 from ragline.parsing import Format, Source, extract, sniff
-from ragline.parsing.formats import format_of
+from ragline.parsing.formats import CODE, format_of
 from tests import samples
 
 EXPECTED = {
@@ -44,8 +44,13 @@ SHOWN = {name: make() for name, make in samples.SAMPLES.items() if EXPECTED[name
 EXTENSIONS = [*(PurePath(name).suffix for name in SHOWN), "", ".txt", ".rst", ".zip", ".dat"]
 
 
+ANY_EXTENSION = st.from_regex(r"\.[a-z0-9]{1,5}", fullmatch=True).filter(
+    lambda one: one not in CODE
+)
+
+
 @pytest.mark.parametrize("filename", SHOWN)
-@given(extension=st.sampled_from(EXTENSIONS) | st.from_regex(r"\.[a-z0-9]{1,5}", fullmatch=True))
+@given(extension=st.sampled_from(EXTENSIONS) | ANY_EXTENSION)
 def test_content_wins_over_any_other_name(filename: str, extension: str) -> None:
     assert sniff(SHOWN[filename], f"report{extension}") is EXPECTED[filename]
 
@@ -114,6 +119,26 @@ def test_xml_of_any_vocabulary_gives_what_its_elements_say() -> None:
         ]
 
 
+def test_what_stands_beside_a_comment_or_an_entity_in_xml_is_not_lost() -> None:
+    data = (
+        b'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY hg "mercury">]><r><a>column of &hg; reads</a>'
+        b"<b>at <!-- not below --> eye <i>level</i> &hg; only</b></r>"
+    )
+    text = "\n".join(block.text for block in extract(Source(data, "a.xml")).blocks)
+    assert all(word in text for word in ("column of", "reads", "at eye level", "only"))
+    assert "not below" not in text
+
+
+@pytest.mark.parametrize("name", ["read.sh", "read.py", "site.conf", "READ.YML"])
+def test_source_code_is_text_whose_comments_are_no_headings(name: str) -> None:
+    code = "# first\n\n    cat <input> *.txt\n\n## second\n\nmail <list> a*b*c\n"
+    assert sniff(code.encode(), "notes.txt") is Format.MARKDOWN
+    source = Source(code.encode(), name)
+    assert format_of(source) is Format.TEXT
+    text = "\n".join(block.text for block in extract(source).blocks)
+    assert text.split() == code.split()
+
+
 def test_a_markdown_table_is_no_delimited_one() -> None:
     assert sniff(b"Item | Price\n---|---\nApple | 2\nPear | 3\n", "a.csv") is Format.MARKDOWN
 
@@ -161,6 +186,15 @@ def test_legacy_office_files_are_refused_by_name(stream: str, what: str) -> None
     data = bytes.fromhex("D0CF11E0A1B11AE1") + bytes(504) + stream.encode("utf-16-le")
     with pytest.raises(UnsupportedType, match=what):
         sniff(data, "a.docx")
+
+
+def test_what_is_refused_with_a_way_out_does_not_bury_it_under_all_that_is_read() -> None:
+    word = bytes.fromhex("D0CF11E0A1B11AE1") + bytes(504) + "WordDocument".encode("utf-16-le")
+    with pytest.raises(UnsupportedType) as refused:
+        sniff(word, "letter.doc")
+    assert str(refused.value) == "This is a Word 97-2003 document (.doc): save it as DOCX."
+    with pytest.raises(UnsupportedType, match=r"a program\. Supported are PDF, DOCX"):
+        sniff(b"\x7fELF\x02\x01\x01\0\0", "setup")
 
 
 def test_json_lines_under_a_json_name_are_json_lines() -> None:

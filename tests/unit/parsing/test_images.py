@@ -141,6 +141,38 @@ def test_a_large_picture_is_made_smaller_and_a_huge_one_refused(
         extract(Source(saved(picture((3000, 2000), "1"), "PNG"), ocr=told))
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_large_picture_is_not_copied_at_its_full_size(
+    monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    data = saved(picture((600, 400), mode), "TIFF")
+    copied: list[tuple[int, int]] = []
+    convert = Image.Image.convert
+
+    def counted(image: Image.Image, *args: object, **kwargs: object) -> Image.Image:
+        copied.append(image.size)
+        return convert(image, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("ragline.parsing.images._SHOWN_PIXELS", 60_000)
+    monkeypatch.setattr(Image.Image, "convert", counted)
+    engine = Told(*LINES)
+    extract(Source(data, "scan.tif", ocr=engine))
+    assert engine.seen[0].size == (300, 200)
+    assert engine.seen[0].convert("L").getpixel((30, 20)) == 0
+    assert (600, 400) not in copied
+
+
+def test_a_large_picture_on_its_side_keeps_its_proportions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ragline.parsing.images._SHOWN_PIXELS", 60_000)
+    for format in ("TIFF", "JPEG", "PNG"):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        engine = Told(*LINES)
+        data = saved(picture((600, 400)), format, exif=exif)
+        extract(Source(data, "scan", ocr=engine))
+        assert engine.seen[0].size == (200, 300), format
+
+
 def test_a_frame_that_cannot_be_read_does_not_hide_the_others() -> None:
     frames = [picture(), picture()]
     data = saved(frames[0], "TIFF", save_all=True, append_images=frames[1:])

@@ -223,3 +223,9 @@ def test_what_is_all_that_a_page_says_is_no_running_head() -> None:
         return Sheet(number, lines((f"Sheet {number} of the plan.", 10, 700)), 800, 0)
 
     assert all(without_furniture([sheet(number) for number in range(1, 7)]))
+
+
+def test_the_text_below_titles_is_no_running_head_though_every_page_says_the_same() -> None:
+    rows = (("Station 1", 20, 720), ("Nothing unusual was seen.", 10, 700))
+    sheets = [Sheet(number, lines(*rows), 800, 0) for number in range(1, 7)]
+    assert [len(page) for page in without_furniture(sheets)] == [2] * 6

@@ -92,6 +92,15 @@ def test_each_slice_of_a_table_repeats_its_header_and_holds_whole_rows() -> None
     assert found == [f"| {n} | Station {n} west, by the river |" for n in range(200)]
 
 
+def test_a_table_is_not_cut_within_a_field_that_looks_like_a_row() -> None:
+    rows = "".join(f'r{n},"said\n""so"", and left {n}",{n}\n' for n in range(200))
+    data = f"id,text,more\n{rows}".encode()
+    sliced = Sliced.of(Source(data, "a.csv"), Format.CSV)
+    for position in range(1, len(data), 7):
+        rest = data[sliced.cut(position) :]
+        assert not rest or rest.startswith(b"r")
+
+
 def test_each_record_of_json_lines_is_in_one_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     records = [json.dumps({"id": number, "text": "é" * (number % 50)}) for number in range(300)]
     data = "\r\n".join(records).encode()

@@ -9,6 +9,7 @@ import ctypes
 import os
 import re
 import signal
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,8 @@ from ragline.reading import child
 
 _RIG = re.compile(r"RIG: (\w+)")
 PAGE_END = "\f"
-PICTURE = b"\x89PNG and so on"
+PICTURE = b"\x89PNG\r\n\x1a\n" + struct.pack("!I4sII", 13, b"IHDR", 1_000, 2_000)
+BOMB = b"\x89PNG\r\n\x1a\n" + struct.pack("!I4sII", 13, b"IHDR", 60_000, 60_000)
 PIPE_END = 4
 """The descriptor that the parent reads: the second of the two that the child duplicates first."""
 
@@ -32,6 +34,8 @@ class RiggedReader(ReaderHere):
     def survey(self, wanted: Reading) -> Survey:
         text = wanted.file.path.read_text()
         flat = text.startswith("FLAT")
+        if "RIG: boast" in text:
+            return Survey("text", pages=10**30)
         return Survey("text", pages=0 if flat else text.count(PAGE_END) + 1)
 
     def extract(self, wanted: Reading, ocr: Ocr | None = None) -> Extraction:
@@ -39,7 +43,11 @@ class RiggedReader(ReaderHere):
         if text.startswith("FLAT"):
             if "RIG: look" in text:
                 text = _looked_at(ocr)
+            if "RIG: show" in text:
+                text = _looked_at(ocr, BOMB)
             _act(text)
+            if "RIG: lie" in text:
+                return Extraction([Block("paragraph", text)], {-7: PageKind.TEXT})
             return Extraction([Block("paragraph", text)])
         pages = text.split(PAGE_END)
         numbers = range(wanted.first, (wanted.last or len(pages)) + 1)
@@ -53,9 +61,9 @@ class RiggedReader(ReaderHere):
             yield Member(f"{number}.txt", len(text), _content(text))
 
 
-def _looked_at(ocr: Ocr | None) -> str:
+def _looked_at(ocr: Ocr | None, shown: bytes = PICTURE) -> str:
     assert ocr is not None
-    lines = [line.text for picture in (PICTURE, PICTURE) for line in ocr.read(picture)]
+    lines = [line.text for picture in (shown, shown) for line in ocr.read(picture)]
     return f"{ocr.fingerprint}: {' / '.join(lines)}"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ragline.domain.chunks import Extraction
+from ragline.domain.chunks import Block, Extraction
 from ragline.domain.errors import (
     CorruptDocument,
     EncryptedDocument,
@@ -21,9 +21,10 @@ from ragline.domain.errors import (
     ParsingTimeout,
     Throttled,
 )
-from ragline.domain.pages import PageKind
+from ragline.domain.pages import PageKind, PageTrouble
 from ragline.parsing.here import ReaderHere
 from ragline.ports import OcrLine
+from ragline.reading.claims import is_extraction
 from ragline.reading.parent import ChildReader
 from ragline.reading.process import environment
 from tests import samples
@@ -244,6 +245,33 @@ def test_an_engine_of_the_parent_is_asked_through_the_pipe(rigged: ChildReader) 
         text = rigged.extract(wanted, engine).blocks[0].text
     assert text == "engine-1: A line / und Säule / A line / und Säule"
     assert engine.shown == 2
+
+
+@pytest.mark.parametrize("rig", ["lie", "show", "boast"])
+def test_what_no_parser_of_ours_says_is_not_believed(rigged: ChildReader, rig: str) -> None:
+    engine = Engine(LINES)
+    with reading(f"FLAT RIG: {rig}".encode(), "a") as wanted, pytest.raises(CorruptDocument):
+        (rigged.survey(wanted) if rig == "boast" else rigged.extract(wanted, engine))
+    assert not engine.shown
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        Extraction([], {3: PageKind.TEXT, 4: PageKind.TEXT}),
+        Extraction([Block("paragraph", "x", page=2)]),
+        Extraction([Block("paragraph", "x", page=10**20)]),
+        Extraction([Block("heading", "x", level=9, page=3)]),
+        Extraction([Block("paragraph", "x", page=3, turn=2)]),
+        Extraction([], trouble=[PageTrouble(-1, "corrupt", "x")]),
+    ],
+)
+def test_an_extraction_tells_of_what_was_asked_for(told: Extraction) -> None:
+    with reading(b"x", "a") as file:
+        wanted = replace(file, first=3, last=3)
+        assert not is_extraction(told, wanted)
+        block = Block("paragraph", "x", page=3)
+        assert is_extraction(Extraction([block], {3: PageKind.TEXT}), wanted)
 
 
 def test_a_picture_that_the_engine_refuses_is_refused_in_the_child(rigged: ChildReader) -> None:

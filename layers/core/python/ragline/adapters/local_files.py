@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ragline.adapters.scratch import Scratch, scratch, sweep
 from ragline.ports import LocalFile, Objects
 
 _PIECE = 32 * 1024 * 1024
@@ -19,41 +18,46 @@ _PIECE = 32 * 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class _Kept:
     key: str
-    etag: str
     file: LocalFile
+    folder: Scratch
 
 
 class LocalFiles:
     """``ports.Files``. The version that was opened last is kept: its next range is likely next.
 
-    Only one that is named by an ETag can be known again. Not safe to share between threads.
+    Where none is named it is the one that is there now. Not safe to share between threads.
     """
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self._kept: _Kept | None = None
+        self._swept = False
 
     @contextmanager
     def open(self, key: str, etag: str = "") -> Iterator[LocalFile | None]:
+        version = etag.strip('"') or self._objects.etag(key)
+        if version is None:
+            yield None
+            return
         kept = self._kept
-        if kept is not None and etag and (kept.key, kept.etag) == (key, etag):
-            yield kept.file if self._objects.size(key) is not None else None
+        if kept is not None and (kept.key, kept.file.etag) == (key, version):
+            there = not etag or self._objects.size(key) is not None
+            yield kept.file if there else None
             return
         self._drop()
-        folder = Path(tempfile.mkdtemp(prefix="ragline-upload-"))
-        path = folder / "upload"
+        folder = self._folder()
+        path = folder.path / "upload"
         try:
-            checksum = self._objects.fetch(key, path, etag)
+            checksum = self._objects.fetch(key, path, version)
             if checksum is None:
                 yield None
                 return
-            file = LocalFile(path, path.stat().st_size, checksum)
+            file = LocalFile(path, path.stat().st_size, checksum, version)
             yield file
-            if etag:
-                self._kept = _Kept(key, etag, file)
+            self._kept = _Kept(key, file, folder)
         finally:
             if self._kept is None:
-                shutil.rmtree(folder, ignore_errors=True)
+                folder.remove()
 
     @contextmanager
     def window(
@@ -63,8 +67,8 @@ class LocalFiles:
         if size is None:
             yield None
             return
-        with tempfile.TemporaryDirectory(prefix="ragline-window-") as folder:
-            path = Path(folder, "upload")
+        with scratch() as folder:
+            path = folder / "upload"
             there = self._copy(key, [(at, min(end, size)) for at, end in spans], etag, path, size)
             yield LocalFile(path, size, checksum="") if there else None
 
@@ -83,9 +87,16 @@ class LocalFiles:
                     file.write(data)
         return True
 
+    def _folder(self) -> Scratch:
+        """A new one; the first time, what a process that died has left behind makes room for it."""
+        if not self._swept:
+            self._swept = True
+            sweep()
+        return Scratch()
+
     def _drop(self) -> None:
         if self._kept is not None:
-            shutil.rmtree(self._kept.file.path.parent, ignore_errors=True)
+            self._kept.folder.remove()
             self._kept = None
 
 

@@ -19,7 +19,7 @@ from ragline.domain.errors import TransientError
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
 
 _KEYS_PER_DELETE = 1_000
 _PIECE = 16 * 1024 * 1024
@@ -89,9 +89,17 @@ class S3Objects(S3Uploads):
             raise
 
     def size(self, key: str) -> int | None:
+        head = self._head(key)
+        return head["ContentLength"] if head else None
+
+    def etag(self, key: str) -> str | None:
+        head = self._head(key)
+        return head["ETag"].strip('"') if head else None
+
+    def _head(self, key: str) -> HeadObjectOutputTypeDef | None:
         with translated(self._what):
             try:
-                return self._client.head_object(Bucket=self._bucket, Key=key)["ContentLength"]
+                return self._client.head_object(Bucket=self._bucket, Key=key)
             except ClientError as error:
                 if error_code(error) in _ABSENT:
                     return None

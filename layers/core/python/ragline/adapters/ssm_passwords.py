@@ -59,7 +59,7 @@ class SsmPasswords:
             return [
                 _kept(parameter["Name"], parameter["LastModifiedDate"])
                 for page in pages.paginate(Path=self._prefix, Recursive=True)
-                for parameter in page["Parameters"]
+                for parameter in page.get("Parameters", [])
             ]
 
     def _name(self, tenant: str, document_id: str) -> str:

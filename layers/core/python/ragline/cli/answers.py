@@ -25,6 +25,13 @@ class Reason(Answer):
     page: int | None = None
     chunk: int | None = None
 
+    @property
+    def located(self) -> str:
+        """The message, behind where it happened: ``page 3, chunk 7: the model was busy.``"""
+        places = (("page", self.page), ("chunk", self.chunk))
+        named = ", ".join(f"{name} {value}" for name, value in places if value is not None)
+        return f"{named}: {self.message}" if named else self.message
+
 
 class Pages(Answer):
     text: int = 0

@@ -48,7 +48,7 @@ def status(
     if failures and (failed or failures.failures):
         screen.show(*shown(failures))
     if children:
-        screen.show(_table(children))
+        screen.show(Text(), _table(children))
     if failed:
         raise typer.Exit(exits.FAILED)
 
@@ -159,7 +159,7 @@ def _details(document: DocumentView, children: Sequence[DocumentView]) -> Table:
     if not document.parent:
         rows = [row for row in rows if row[0] != "came in"]
     if document.children:
-        rows.append(("files in it", _told(document.children, children)))
+        rows.append(("files in it", _told(document, children)))
     if not progress.pages_total:
         rows = [row for row in rows if row[0] != "pages"]
     if reason:
@@ -191,8 +191,11 @@ def _came_in(document: DocumentView) -> str:
     return f"{document.parent_filename} ({document.parent}), as {document.path_in_parent}"
 
 
-def _told(files: int, children: Sequence[DocumentView]) -> str:
-    """How many came in it, and how many documents of which status they are."""
+def _told(document: DocumentView, children: Sequence[DocumentView]) -> str:
+    """How many came in it, how many documents of which status they are, and how many are none."""
     statuses = Counter(each.status for each in children)
-    told = ", ".join(f"{times} {status.replace('_', ' ')}" for status, times in statuses.items())
-    return f"{files}: {told}" if told else str(files)
+    told = [f"{times} {status.replace('_', ' ')}" for status, times in statuses.items()]
+    left = document.children - len(children)
+    if left and document.ended and document.status != Status.DELETED:
+        told.append(f"{left} left in it")
+    return f"{document.children}: {', '.join(told)}" if told else str(document.children)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import RenderableType
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
-from ragline.cli.answers import FailedChunks, Failures, Reason
+from ragline.cli.answers import FailedChunks, Failure, Failures
 from ragline.cli.screen import line
 
 ON_SCREEN = 20
@@ -22,34 +22,22 @@ def shown(found: Failures) -> Iterator[RenderableType]:
         yield Text(f"failed chunks: {runs}{', …' if more else ''}", style="yellow")
     if found.failures:
         yield Text()
-        yield _table(found)
+        for each in found.failures[:ON_SCREEN]:
+            yield from _told(each)
     if len(found.failures) > ON_SCREEN:
         left = len(found.failures) - ON_SCREEN
         yield Text(f"{left} more failures; --json shows all of them.", style="dim")
 
 
-def _table(found: Failures) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("stage", "code", "version", "attempts", "first (UTC)", "last (UTC)"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("where and why", overflow="fold")
-    for each in found.failures[:ON_SCREEN]:
-        table.add_row(
-            Text(line(each.reason.stage)),
-            Text(line(each.reason.code)),
-            str(each.generation),
-            str(each.attempts),
-            _minute(each.first),
-            _minute(each.last),
-            Text(line(f"{_place(each.reason)}{each.reason.message}")),
-        )
-    return table
-
-
-def _place(reason: Reason) -> str:
-    places = (("page", reason.page), ("chunk", reason.chunk))
-    named = ", ".join(f"{name} {value}" for name, value in places if value is not None)
-    return f"{named}: " if named else ""
+def _told(each: Failure) -> Iterator[RenderableType]:
+    """Why and where, then the rest, below: side by side they do not fit a terminal."""
+    first, last = _minute(each.first), _minute(each.last)
+    times = first if first == last else f"{first} to {last}"
+    attempts = f"{each.attempts} attempt{'' if each.attempts == 1 else 's'}"
+    code = f"{each.reason.code} in {each.reason.stage}" if each.reason.stage else each.reason.code
+    facts = f"{code}, version {each.generation}, {attempts}, {times} (UTC)"
+    yield Text(line(each.reason.located))
+    yield Padding(Text(line(facts), style="dim"), (0, 0, 0, 2))
 
 
 def _run(run: FailedChunks) -> str:
@@ -58,5 +46,5 @@ def _run(run: FailedChunks) -> str:
     return f"{which} ({line(run.code) or 'not told why'})"
 
 
-def _minute(time: str) -> Text:
-    return Text(line(time[:16].replace("T", " ")))
+def _minute(time: str) -> str:
+    return time[:16].replace("T", " ")

@@ -24,7 +24,7 @@ from ragline.cli.uploads import Sent, follow_all, send_all, with_inside
 from ragline.domain.documents import Scalar, check_name
 
 ON_SCREEN = 8
-ID_WIDTH = 26
+ID_WIDTH = 27  # of a document that came in another one; others have 26
 DEFAULT_TIMEOUT = 900.0
 
 
@@ -247,9 +247,15 @@ def _note(each: Sent) -> str:
         return f"already there: {each.document_id} {each.reason}".strip()
     if each.parts and each.parts.found and not each.reason:
         return f"{each.document_id} ({each.parts.found} of {each.parts.total} parts were there)"
-    if each.reason or not each.view or not each.view.progress.pages.without_text:
-        return each.reason or each.document_id
-    return f"{each.document_id} ({each.view.progress.pages.without_text:,} pages without text)"
+    if each.reason or not each.view:
+        return f"{each.document_id} {each.reason}".strip()
+    told = [each.document_id]
+    if pages := each.view.progress.pages.without_text:
+        told.append(f"({pages:,} pages without text)")
+    if left := each.view.children - len(each.inside):
+        files = "1 file was" if left == 1 else f"{left:,} files were"
+        told.append(f"({files} left in it; `ragline status` says why)")
+    return " ".join(told)
 
 
 def _number(value: int | None) -> str:

@@ -232,7 +232,7 @@ def _refresh(client: Client, sent: Sent) -> bool:
         return False
     moved = view != sent.view
     sent.view, sent.status, sent.inside = view, view.status, inside
-    told = [view.reason.message] if view.reason else []
+    told = [view.reason.located] if view.reason else []
     sent.reason = " ".join([*told, *([view.advice] if view.advice else [])])
     return moved
 

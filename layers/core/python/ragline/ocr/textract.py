@@ -35,11 +35,15 @@ _MAX_WORDS = 200
 
 
 def textract_client() -> Any:
-    """A client of this region. The SDK waits out a short throttling; the queue a longer one."""
+    """A client of this region. The SDK waits out a short throttling; the queue a longer one.
+
+    All its attempts together take no longer than the splitter has for a picture that it began late.
+    """
     import boto3
     from botocore.config import Config
 
-    config = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=3)
+    retries: Any = {"mode": "standard", "total_max_attempts": 4}
+    config = Config(retries=retries, connect_timeout=3, read_timeout=12)
     return boto3.client("textract", config=config)
 
 

@@ -25,7 +25,9 @@ PROMPT = (
 ANSWER_TOKENS = 8_000
 """A dense page has about 2,000."""
 
-SECONDS = 120.0
+SECONDS = 60.0
+"""For one page. Begun as the splitter's time for reading ends, it must not outlast the function: a
+killed one is no turn that goes on at once, but an attempt that failed."""
 
 _NO_TEXT = "NO-TEXT"
 _LONG_SIDE = 1_568

@@ -52,7 +52,7 @@ def open_archive(data: bytes) -> zipfile.ZipFile:
     archive = open_directory(data)
     members = archive.infolist()
     if any(encrypted(member) for member in members):
-        raise EncryptedDocument("The file is password protected; remove the password first.")
+        raise EncryptedDocument("The file is encrypted in a way that is not read.")
     check_document(members, len(data))
     return archive
 

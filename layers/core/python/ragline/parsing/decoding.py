@@ -13,9 +13,22 @@ _BOMS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _SAMPLE = 64 * 1024
+_SEVEN_BIT = frozenset({"hz", "iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_3"}) | {
+    "iso2022_jp_2004",
+    "iso2022_jp_ext",
+    "iso2022_kr",
+    "utf-7",
+}
+"""Encodings, as Python names them, whose bytes are ASCII and mean something else."""
+
+_JAPANESE = "iso2022_jp_ext"
+_TO_JAPANESE = re.compile(rb"\x1b\$[@B]")
+"""How two-byte characters begin in it: https://www.rfc-editor.org/rfc/rfc1468"""
+
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _MULTIBYTE = ("cp932", "cp949", "gbk", "gb2312", "gb18030", "big5", "big5hkscs", "johab", "hz")
 _LITTLE_EVIDENCE = 32
+_FOREIGN = re.compile(rb"[^\0\t\n\f\r\x20-\x7e]")
 _AS_CHAOTIC = 0.02
 _USUAL = re.compile(
     "[\t\n\r\x20-\x7e\xa0-\u024f\u0370-\u06ff\u0900-\u097f\u0e00-\u0e7f\u2010-\u2027"
@@ -27,8 +40,9 @@ _USUAL = re.compile(
 def decode(data: bytes, declared: str = "") -> str:
     """The text of ``data``, newlines as ``\\n``; undecodable bytes become U+FFFD.
 
-    A byte order mark decides, then valid UTF-8, then the ``declared`` encoding if it fits, then
-    what the bytes look like (judged by a bounded sample).
+    A byte order mark decides, then an encoding in seven bits (``declared``, or Japanese by its
+    escapes), then valid UTF-8, then the ``declared`` encoding if it fits, then what the bytes look
+    like (judged by a bounded sample).
     """
     return unified(_decode(data, declared))
 
@@ -43,6 +57,8 @@ def encoding_of(head: bytes) -> str:
     head = head[:_SAMPLE]
     if marked := _marked(head) or _wide(head):
         return marked
+    if head.isascii() and _TO_JAPANESE.search(head):
+        return _JAPANESE
     lossy = codecs.getincrementaldecoder("utf-8")("replace").decode(head)
     return "utf-8" if "\ufffd" not in lossy or _nearly_utf8(lossy) else _guess(head)
 
@@ -63,6 +79,8 @@ def is_text(data: bytes) -> bool:
 def _decode(data: bytes, declared: str) -> str:
     if marked := _marked(data) or _wide(data[:_SAMPLE]):
         return data.decode(marked, "replace")
+    if data.isascii() and (text := _escaped(data, declared)) is not None:
+        return text
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
@@ -73,6 +91,22 @@ def _decode(data: bytes, declared: str) -> str:
     if _nearly_utf8(lossy):
         return lossy
     return data.decode(_guess(data), "replace")
+
+
+def _escaped(data: bytes, declared: str) -> str | None:
+    """The text, if these bytes are in an encoding of ASCII characters that stand for others."""
+    text = strictly(data, declared) if declared and _name(declared) in _SEVEN_BIT else None
+    if text is None and _TO_JAPANESE.search(data):
+        return strictly(data, _JAPANESE)
+    return text
+
+
+def _name(encoding: str) -> str:
+    """As Python has it; '' for none that it knows."""
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError:
+        return ""
 
 
 def _marked(data: bytes) -> str:
@@ -106,23 +140,29 @@ def _wide(sample: bytes) -> str:
     """
     if b"\0" not in sample:
         return ""
+    foreign = _FOREIGN.search(sample) is not None
     for encoding, width in (("utf-32-le", 4), ("utf-32-be", 4), ("utf-16-le", 2), ("utf-16-be", 2)):
         whole = sample[: len(sample) // width * width]
         try:
             text = codecs.getincrementaldecoder(encoding)().decode(whole)
         except UnicodeDecodeError:
             continue
-        if len(text) > 1 and _reads(text, sample.count(0)):
+        if len(text) > 1 and _reads(text, sample.count(0), foreign=foreign):
             return encoding
     return ""
 
 
-def _reads(text: str, zeros: int) -> bool:
-    """Whether these characters are a text rather than bytes taken in the wrong width or order."""
+def _reads(text: str, zeros: int, *, foreign: bool) -> bool:
+    """Whether these characters are a text rather than bytes taken in the wrong width or order.
+
+    Two small letters of ASCII are always one of Chinese, so a text has ``foreign`` bytes as well.
+    """
     if "\0" in text or zeros * 200 < len(text):
         return False
     latin = sum(1 for character in text if character <= "\x7e")
-    return latin * 10 >= len(text) * 4 or len(_USUAL.findall(text)) * 20 >= len(text) * 19
+    if latin * 10 >= len(text) * 4:
+        return True
+    return foreign and len(_USUAL.findall(text)) * 20 >= len(text) * 19
 
 
 def _guess(data: bytes) -> str:

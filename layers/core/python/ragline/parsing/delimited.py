@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -27,13 +27,18 @@ class Columns:
     delimiter: str
     header: Sequence[str] = ()
 
-    def fit(self, lines: Iterable[str]) -> bool:
-        """Whether the first row of these lines is closed, and has as many fields."""
+    def fit(self, lines: Sequence[str]) -> bool:
+        """Whether the first row of these lines is closed, and has as many fields.
+
+        The end of a quoted field may look like a row, but its quotes do not come in pairs.
+        """
+        rows = csv.reader(lines, delimiter=self.delimiter, strict=True)
         try:
-            row = next(csv.reader(lines, delimiter=self.delimiter, strict=True), [])
+            row = next(rows, [])
         except csv.Error:
             return False
-        return len(row) == len(self.header)
+        quotes = sum(line.count('"') for line in lines[: rows.line_num])
+        return len(row) == len(self.header) and quotes % 2 == 0
 
 
 def extract(source: Source) -> Extraction:

@@ -57,6 +57,14 @@ _TEXTUAL = {
     ".eml": Format.EML,
     ".xml": Format.XML,
 }
+_CODE_NAMES = """
+    .bash .bat .c .cc .cfg .cmake .conf .cpp .cs .css .cxx .diff .env .go .gradle .groovy .h .hpp
+    .ini .java .jl .js .jsx .kt .less .lua .m .mjs .patch .php .pl .pm .properties .ps1 .py .pyi .r
+    .rb .rs .scala .scss .sh .sql .swift .tex .tf .toml .ts .tsx .vb .yaml .yml .zsh
+"""
+CODE = frozenset(_CODE_NAMES.split())
+"""Of source code and settings: their comments look like headings, their brackets like elements."""
+
 _BINARY = frozenset({".pdf", ".docx", ".pptx", ".xlsx", ".epub", ".zip", ".png", ".jpg", ".jpeg"})
 _OFFICE_TYPES = (
     (b"wordprocessingml.", Format.DOCX),
@@ -108,7 +116,8 @@ def format_of(source: Source) -> Format:
     if known := refused(head, text=text):
         raise unsupported(known)
     extension = PurePosixPath(source.filename.replace("\\", "/")).suffix.lower()
-    shown = _shown(decode(head), whole=len(head) == source.size) if text else None
+    whole = len(head) == source.size
+    shown = _shown(decode(head), whole=whole, code=extension in CODE) if text else None
     if shown is None and extension in _BINARY:
         raise CorruptDocument(f"The file is named {extension} but does not begin like one.")
     if not text:
@@ -119,8 +128,11 @@ def format_of(source: Source) -> Format:
     return shown or named
 
 
-def _shown(head: str, *, whole: bool) -> Format | None:
-    """The format of a text that shows it; None for one that needs its name."""
+def _shown(head: str, *, whole: bool, code: bool) -> Format | None:
+    """The format of a text that shows it; None for one that needs its name.
+
+    ``code``: its name says that it is a program, in which the weaker marks mean nothing.
+    """
     if marks.is_page(head):
         return Format.HTML
     if marks.is_xml(head):
@@ -131,6 +143,8 @@ def _shown(head: str, *, whole: bool) -> Format | None:
         return Format.JSONL
     if marks.is_json(head, whole=whole):
         return Format.JSON
+    if code:
+        return None
     if marks.is_markdown(head):
         return Format.MARKDOWN
     if marks.is_table(head, whole=whole):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from PIL import Image, ImageOps
@@ -31,6 +31,9 @@ from ragline.ports import Ocr
 _FORMATS = ("PNG", "JPEG", "TIFF", "GIF", "WEBP", "BMP", "MPO")
 _SHOWN_PIXELS = 20_000_000
 """What OCR is given at most: A4 at 450 dots per inch. Larger pictures are made smaller."""
+
+_SMOOTH = frozenset({"L", "RGB", "CMYK"})
+"""Modes of pictures that are made smaller as they are: a copy of a large one takes 600 MB."""
 
 _SCALE = 200 / 72
 """Pixels to a point, as of a page scanned at 200 dots an inch: pictures seldom say, or lie."""
@@ -112,16 +115,24 @@ def _frame(picture: Image.Image, number: int) -> Image.Image:
     try:
         picture.seek(number - 1)
         _check_size(picture, number)
-        shrink = (picture.width * picture.height / _SHOWN_PIXELS) ** 0.5
-        size = (int(picture.width / shrink), int(picture.height / shrink))
-        if shrink > 1:
-            picture.draft("RGB", size)
-        frame = _plain(picture)
-        if shrink > 1:
-            frame.thumbnail(size)
-        return ImageOps.exif_transpose(frame)
+        picture.draft("RGB", _shown_size(picture))
+        picture.load()  # which turns a TIFF upright
+        return ImageOps.exif_transpose(_shrunk(_plain(_shrunk(picture, _SMOOTH)), None))
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise CorruptDocument(_DAMAGED, page=number) from error
+
+
+def _shown_size(picture: Image.Image) -> tuple[int, int]:
+    shrink = max(1.0, (picture.width * picture.height / _SHOWN_PIXELS) ** 0.5)
+    return max(1, int(picture.width / shrink)), max(1, int(picture.height / shrink))
+
+
+def _shrunk(picture: Image.Image, modes: Collection[str] | None) -> Image.Image:
+    """Of a size that OCR takes, if it is of one of these modes (None: any)."""
+    size = _shown_size(picture)
+    if size == picture.size or (modes is not None and picture.mode not in modes):
+        return picture
+    return picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
 
 
 def _check_size(picture: Image.Image, number: int) -> None:

@@ -36,7 +36,9 @@ def extract(source: Source) -> Extraction:
     """
     message = _message(source)
     if message.get_content_type() in _ENCRYPTED and not _only_signed(message):
-        raise EncryptedDocument("The mail is encrypted by S/MIME or PGP.")
+        raise EncryptedDocument(
+            "The mail is encrypted by S/MIME or PGP: only its reader's own key opens it."
+        )
     subject = _header(message, "Subject")
     blocks = [Block("heading", subject, level=1)] if subject else []
     headers = [f"{name}: {text}" for name in _HEADERS if (text := _header(message, name))]

@@ -11,6 +11,8 @@ from ragline.parsing.epub import parse_xml
 from ragline.parsing.limits import Source, check_elements
 
 _CHECK_EVERY = 5_000
+_SAID = (etree.Element, etree.Entity)
+"""Comments and instructions say nothing; an entity is left as it is written (``&name;``)."""
 
 
 def extract(source: Source) -> Extraction:
@@ -39,7 +41,7 @@ def _blocks(root: etree._Element, source: Source) -> Iterator[Block]:
             continue
         elif len(element) and not _is_mixed(element):
             stack.append(element.iterchildren())
-        elif text := " ".join("".join(map(str, element.itertext(etree.Element))).split()):
+        elif text := " ".join("".join(map(str, element.itertext(*_SAID))).split()):
             if not len(element):
                 lines.append(f"{etree.QName(element).localname}: {text}")
                 continue

@@ -118,5 +118,6 @@ def ole2_refusal(source: Source) -> EncryptedDocument | UnsupportedType:
 
 
 def unsupported(kind: str) -> UnsupportedType:
-    """``kind``: what it is, and what to do about it."""
-    return UnsupportedType(f"This is {kind}. Supported are {SUPPORTED}.")
+    """``kind``: what it is, and behind a colon what to do about it, where there is something."""
+    formats = "" if ": " in kind else f" Supported are {SUPPORTED}."
+    return UnsupportedType(f"This is {kind}.{formats}")

@@ -175,7 +175,7 @@ class Sliced:
         """Whether a whole row begins here, rather than a line within a quoted field."""
         following = window[start : start + _ROW_REACH]
         ends = [found.end() for found in islice(_LINE_END.finditer(following), _ROW_LINES)]
-        lines = (following[one:other].decode("latin-1") for one, other in pairwise([0, *ends]))
+        lines = [following[one:other].decode("latin-1") for one, other in pairwise([0, *ends])]
         return self.columns.fit(lines)
 
     @cached_property

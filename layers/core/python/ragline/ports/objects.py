@@ -76,6 +76,9 @@ class Objects(Uploads, Protocol):
     def size(self, key: str) -> int | None:
         """The object's size in bytes; None if there is none."""
 
+    def etag(self, key: str) -> str | None:
+        """Names the version that is there, bare of quotes; None if there is none."""
+
     def put(
         self, key: str, data: bytes, content_type: str = "application/octet-stream"
     ) -> None: ...

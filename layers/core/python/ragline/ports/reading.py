@@ -44,11 +44,13 @@ class Ocr(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """An upload on this machine. ``checksum``: its SHA-256 in hexadecimal; ``size`` in bytes."""
+    """An upload on this machine. ``checksum``: its SHA-256 in hexadecimal; ``size`` in bytes;
+    ``etag`` names its version in the bucket, '' where it did not come from there."""
 
     path: Path
     size: int
     checksum: str
+    etag: str = ""
 
 
 class Files(Protocol):

@@ -21,7 +21,7 @@ from ragline.domain.errors import (
     RaglineError,
 )
 from ragline.ports import Member, Ocr, Reading, Survey
-from ragline.reading import wire
+from ragline.reading import claims, wire
 from ragline.reading.around import Died, extract_around
 from ragline.reading.pipe import Closed, Garbled, Pipe, TimeOver
 from ragline.reading.process import CHILD, Death, Process
@@ -56,9 +56,12 @@ class ChildReader:
     def survey(self, wanted: Reading) -> Survey:
         head, _ = self._asked_twice("survey", wanted)
         try:
-            return _surveys().validate_python(head.get("survey"))
+            told = _surveys().validate_python(head.get("survey"))
         except ValidationError as error:
             raise _nonsense() from error
+        if not claims.is_survey(told):
+            raise _nonsense()
+        return told
 
     def extract(self, wanted: Reading, ocr: Ocr | None = None) -> Extraction:
         self._ocr = ocr
@@ -134,9 +137,12 @@ class ChildReader:
     def _extract(self, wanted: Reading) -> Extraction:
         _, body = self._ask("extract", wanted)
         try:
-            return _extractions().validate_json(body)
+            told = _extractions().validate_json(body)
         except ValidationError as error:
             raise _nonsense() from error
+        if not claims.is_extraction(told, wanted):
+            raise _nonsense()
+        return told
 
     def _bytes(self, wanted: Reading, turn: _Turn) -> bytes:
         """Of the member whose turn it is. Raises ValueError if it was read before, or is past."""
@@ -184,7 +190,7 @@ class ChildReader:
 
     def _recognise(self, picture: bytes, wanted: Reading) -> None:
         """Have the picture read; whatever goes wrong with the engine itself ends the reading."""
-        if self._ocr is None:
+        if self._ocr is None or not claims.is_picture(picture):
             raise self._died(Garbled("a picture nobody asked for"))
         try:
             told: dict[str, Any] = {"say": "lines"}

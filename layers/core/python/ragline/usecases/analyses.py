@@ -87,8 +87,8 @@ def order(
     """
     if not limits.model:
         raise Conflict(
-            "this stack has no vision model: deploy it with the parameter VisionModel "
-            "(docs/analyses.md)."
+            "this stack has no vision model: deploy it with the parameter VisionModel; locally, "
+            "`ragline up --parameter VisionModel=…` (docs/analyses.md)."
         )
     document = _document(tenant, document_id, ledger)
     pages = _checked(question, document, limits)

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 
-from ragline.domain.documents import Document
+from ragline.domain.documents import Document, Status
 from ragline.domain.errors import OutOfTime, ParsingTimeout
-from ragline.domain.keys import recognised_key
+from ragline.domain.keys import recognised_key, recognised_prefix
 from ragline.ports import Objects, Ocr, OcrLine
+from ragline.usecases.splitting import Splitting
 
 
 class KeptOcr:
@@ -46,19 +47,32 @@ class KeptOcr:
 
 
 @contextmanager
-def recognising(ocr: Ocr | None, objects: Objects, document: Document) -> Iterator[KeptOcr | None]:
+def recognising(document: Document, splitting: Splitting) -> Iterator[KeptOcr | None]:
     """OCR for a turn of work on the document; None if there is none.
+
+    However the turn ends: what was read of a document that was deleted meanwhile is not left
+    behind, since what clears the document away may have come before it was kept.
 
     Raises:
         OutOfTime: instead of ParsingTimeout, if any picture was read: the next turn gets further.
     """
-    kept = KeptOcr(ocr, objects, document) if ocr else None
+    kept = KeptOcr(splitting.ocr, splitting.objects, document) if splitting.ocr else None
     try:
         yield kept
     except ParsingTimeout as error:
         if kept is None or not kept.fresh:
             raise
         raise OutOfTime(f"{kept.fresh:,} pictures were read, and there are more.") from error
+    finally:
+        if kept is not None and kept.fresh:
+            _clear_if_deleted(document, splitting)
+
+
+def _clear_if_deleted(document: Document, splitting: Splitting) -> None:
+    now = splitting.ledger.get(document.partition.tenant, document.document_id)
+    if now is None or now.status is Status.DELETED:
+        read = recognised_prefix(document.partition, document.document_id)
+        splitting.objects.delete(splitting.objects.list(read))
 
 
 def _packed(lines: Sequence[OcrLine]) -> bytes:

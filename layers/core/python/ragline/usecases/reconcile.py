@@ -118,7 +118,9 @@ def _waiting(document: Document, backlog: Backlog) -> int:
         case Status.SPLITTING:
             return backlog.pages
         case Status.PROCESSING:
-            return backlog.chunks + backlog.index_ops
+            # Ranges may be split once more while chunks of the others are under way.
+            pages = 0 if document.progress.split else backlog.pages
+            return pages + backlog.chunks + backlog.index_ops
         case Status.AWAITING_UPLOAD:
             return 0
         case _:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ragline.domain.chunks import Part
 from ragline.domain.documents import Document, Reason, Status
 from ragline.domain.errors import LimitExceeded
-from ragline.domain.keys import part_key, recognised_prefix
+from ragline.domain.keys import part_key
 from ragline.ports import Ledger
 from ragline.usecases.cut import Cut, Limits
 from ragline.usecases.failures import note
@@ -42,9 +42,6 @@ def record_cut(document: Document, number: int | None, piece: Cut, splitting: Sp
         if now is None or now.live_generation != document.generation:
             # What clears a dead generation away may have come before these were written.
             objects.delete(map(part_key, parts))
-        if now is None or now.status is Status.DELETED:
-            read = recognised_prefix(document.partition, document.document_id)
-            objects.delete(objects.list(read))
         return Outcome.STALE
     if not counted:
         return Outcome.STALE  # it had been given up, and the document has ended without it

@@ -80,6 +80,7 @@ def retry(
     if _left_inside(document, ledger, code, force):
         _check_upload(document, objects)
         if not dry_run:
+            keep(password, document, passwords)
             start_over(document, queues)
         return Retried(document, 0, split_again=True)
     if document.status not in {*TROUBLED, Status.SPLITTING, Status.PROCESSING}:
@@ -182,7 +183,8 @@ def _why_not(failed: Iterable[Reason], code: str) -> str:
     told = ", ".join(f"{name} ({times})" for name, times in sorted(codes.items()))
     if code and code not in codes:
         return f"nothing failed with {code!r}, but: {told}."
-    return f"it failed for good: {told}. Only force tries that again."
+    what = "its password, or force," if EncryptedDocument.code in codes else "force"
+    return f"it failed for good: {told}. Only {what} tries that again."
 
 
 def _check_bytes(document: Document, ledger: Ledger) -> None:

@@ -62,6 +62,7 @@ def split_upload(
         if file is None and splitting.objects.size(key) is None:
             return Outcome.GONE
         checksum = file.checksum if file else ""
+        etag = etag or (file.etag if file else "")  # its ranges are of this very version
         return _split(replace(new, checksum=checksum), sequencer, etag, known, file, splitting)
 
 
@@ -106,7 +107,7 @@ def _cut(document: Document, etag: str, file: LocalFile, splitting: Splitting) -
     if ranges := plan(survey, file.size, document.filename, limits):
         send_ranges(document, survey, ranges, etag, splitting)
         return Outcome.RANGES_SENT
-    with recognising(splitting.ocr, splitting.objects, document) as ocr:
+    with recognising(document, splitting) as ocr:
         whole = cut(wanted, reader=reader, tokenizer=splitting.tokenizer, limits=limits, ocr=ocr)
     return record_cut(document, None, whole, splitting)
 

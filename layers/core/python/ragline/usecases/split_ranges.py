@@ -82,7 +82,7 @@ def _split_range(document: Document, message: PageRange, splitting: Splitting) -
         if file is None:
             return Outcome.GONE
         try:
-            with recognising(splitting.ocr, splitting.objects, document) as ocr:
+            with recognising(document, splitting) as ocr:
                 piece = cut(
                     _reading(document, message, file, time.monotonic() + limits.reading_seconds),
                     reader=splitting.reader,

@@ -35,6 +35,10 @@ class MemoryObjects(MemoryUploads):
         found = self._objects.get(key)
         return None if found is None else len(found)
 
+    def etag(self, key: str) -> str | None:
+        found = self._objects.get(key)
+        return None if found is None else _etag(found)
+
     def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
         self._objects[key] = data
 

@@ -47,15 +47,21 @@ def without_furniture(sheets: Sequence[Sheet]) -> list[list[Line | Grid]]:
     for group in numbers.values():
         if len({sheet.number for sheet, _ in group}) > 1:
             away.update(id(line) for _, line in group)
-    return [_own(sheet, away) for sheet in sheets]
+    return [_own(sheet, away, size) for sheet in sheets]
 
 
-def _own(sheet: Sheet, away: Collection[int]) -> list[Line | Grid]:
-    """What is left of a page; what is all that it says is no running head, unless a number."""
+def _own(sheet: Sheet, away: Collection[int], size: float) -> list[Line | Grid]:
+    """What is left of a page. Where that is titles and no text, what repeats is the text."""
     own = [line for line in sheet.lines if id(line) not in away]
-    return own or [
+    if any(isinstance(line, Grid) or not _larger(line, size) for line in own):
+        return own
+    return [
         line for line in sheet.lines if isinstance(line, Grid) or _page_number(line.text) is None
     ]
+
+
+def _larger(line: Line, size: float) -> bool:
+    return bool(size) and line.size >= _LARGER * size
 
 
 def _at_edges(sheet: Sheet, size: float) -> Iterator[tuple[Line, bool]]:
@@ -65,8 +71,7 @@ def _at_edges(sheet: Sheet, size: float) -> Iterator[tuple[Line, bool]]:
     """
     margin = _MARGIN * (sheet.head - sheet.foot)
     lines = [line for line in sheet.lines if isinstance(line, Line) and line.size]
-    if size:
-        lines = [line for line in lines if line.size < _LARGER * size]
+    lines = [line for line in lines if not _larger(line, size)]
     above = [line for line in lines if line.bottom > sheet.head - margin]
     below = [line for line in lines if line.top < sheet.foot + margin]
     for line in _outermost(above, -1):
