@@ -85,23 +85,31 @@ class Stack:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def known(self, document_id: str) -> bool:
+        return self.api.get(f"/api/v2/documents/{document_id}").status_code == 200
+
     def documents(self, collection: str) -> list[Any]:
         answer = self.api.get("/api/v2/documents", params={"collection": collection, "limit": 100})
         assert answer.status_code == 200, answer.text
         return list(answer.json()["documents"])
 
     def ended(self, *document_ids: str) -> list[Any]:
-        """The documents, in that order, once each has come to its end."""
-        waiting, found = set(document_ids), {}
+        """The documents, in that order, once each has come to its end.
+
+        Those that were dropped may not be known yet.
+        """
+        waiting, found = set(document_ids), dict[str, Any]()
 
         def all_ended() -> bool:
             for document_id in sorted(waiting):
+                if document_id.startswith("s3-") and not self.known(document_id):
+                    return False
                 found[document_id] = self.document(document_id)
                 if found[document_id]["status"] in TERMINAL:
                     waiting.discard(document_id)
             return not waiting
 
-        until(all_ended, lambda: f"{[found[one] for one in waiting]} to end")
+        until(all_ended, lambda: f"{[found.get(one, one) for one in waiting]} to end")
         return [found[document_id] for document_id in document_ids]
 
     def indexed(self, *document_ids: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -184,6 +185,27 @@ def test_a_walk_whose_message_was_lost_goes_on_when_it_is_asked_for_again(
     made.run()
     assert made.settings().under_way is None
     assert made.document("a").generation == 2
+
+
+def test_a_walk_goes_on_though_its_settings_are_written_anew_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = library("doc")
+    made.configure(BY_SENTENCE)
+    made.configure(None)
+    listed, sent = made.ledger.list, made.waiting_pages()
+
+    def chosen_meanwhile(*about: Any, **how: Any) -> Any:
+        monkeypatch.undo()
+        made.configure(Choice(DEFAULT.strategy, DEFAULT.max_tokens, DEFAULT.overlap_tokens))
+        made.waiting_pages()  # what helps the walk along came too early, and found nothing to do
+        return listed(*about, **how)
+
+    monkeypatch.setattr(made.ledger, "list", chosen_meanwhile)
+    assert made.split_work(sent[-1]) is Outcome.WALKING
+    made.run()
+    assert made.settings().under_way is None
+    assert made.settings().chunking == DEFAULT
 
 
 def test_a_newer_choice_ends_the_older_walk() -> None:

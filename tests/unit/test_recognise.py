@@ -242,4 +242,15 @@ def test_a_scan_that_nobody_reads_is_empty_and_says_what_to_do() -> None:
     document = pipeline.document()
     assert document.status is Status.EMPTY
     assert document.progress.pages_image == 2
+    assert "OCR is off" in document.advice
+    assert "better scan" not in document.advice
+
+
+def test_a_scan_in_which_nothing_was_found_wants_a_better_one() -> None:
+    class Blind(Engine):
+        def read(self, image: bytes) -> Sequence[OcrLine]:
+            return []
+
+    document = dropped(Blind()).document()
+    assert document.status is Status.EMPTY
     assert "better scan" in document.advice

@@ -93,7 +93,7 @@ def test_each_slice_of_a_table_repeats_its_header_and_holds_whole_rows() -> None
 
 
 def test_a_table_is_not_cut_within_a_field_that_looks_like_a_row() -> None:
-    rows = "".join(f'r{n},"said\n""so"", and left {n}",{n}\n' for n in range(200))
+    rows = "".join(f'r{n},"said\nso, ""and"" left {n}",{n}\n' for n in range(200))
     data = f"id,text,more\n{rows}".encode()
     sliced = Sliced.of(Source(data, "a.csv"), Format.CSV)
     for position in range(1, len(data), 7):

@@ -14,24 +14,27 @@ import fcntl
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PREFIX = "ragline-files-"
+_TRIES = 10
 
 
 class Scratch:
-    """A new folder of this process, ``path``, until ``remove``. Safe to remove twice."""
+    """A new folder of this process, ``path``, until ``remove``, or until nobody knows it any more.
+
+    Safe to remove twice.
+    """
 
     def __init__(self) -> None:
-        self.path, self._lock = _locked_folder()
+        self.path, lock = _locked_folder()
+        self._finalizer = weakref.finalize(self, _remove, self.path, lock)
 
     def remove(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._finalizer()
 
 
 @contextmanager
@@ -49,24 +52,30 @@ def sweep() -> int:
     return sum(map(_removed_if_left, Path(tempfile.gettempdir()).glob(f"{_PREFIX}*")))
 
 
-def _locked_folder() -> tuple[Path, int | None]:
-    while True:
+def _locked_folder() -> tuple[Path, int]:
+    for _ in range(_TRIES):
         path = Path(tempfile.mkdtemp(prefix=_PREFIX))
         lock = _lock(path)
         if lock is not None and path.exists():
             return path, lock
         # Another process swept it away before it was locked.
+        shutil.rmtree(path, ignore_errors=True)
         if lock is not None:
             os.close(lock)
+    raise OSError(f"no folder in {tempfile.gettempdir()} can be locked")
 
 
 def _removed_if_left(path: Path) -> bool:
     lock = _lock(path)
     if lock is None:
         return False
+    _remove(path, lock)
+    return True
+
+
+def _remove(path: Path, lock: int) -> None:
     shutil.rmtree(path, ignore_errors=True)
     os.close(lock)
-    return True
 
 
 def _lock(path: Path) -> int | None:

@@ -21,7 +21,7 @@ def shown(found: Failures) -> Iterator[RenderableType]:
         more = len(found.failed_chunks) > ON_SCREEN or found.failed_chunks_cut
         yield Text(f"failed chunks: {runs}{', …' if more else ''}", style="yellow")
     if found.failures:
-        yield Text()
+        yield Text("\non record, what was mended since included:", style="dim")
         for each in found.failures[:ON_SCREEN]:
             yield from _told(each)
     if len(found.failures) > ON_SCREEN:

@@ -237,25 +237,25 @@ def summary(sent: Sequence[Sent], *, waited: bool, directory: Path, width: int) 
             _number(progress.chunks_total if progress else None),
             _number(progress.pages_total if progress else None),
             f"{each.seconds:.1f}" if each.seconds else "",
-            Text(line(_note(each))),
+            Text("\n".join(map(line, _notes(each)))),
         )
     return table
 
 
-def _note(each: Sent) -> str:
+def _notes(each: Sent) -> list[str]:
+    """Its id, to ask again by, and what there is to say of it, a line each."""
     if each.duplicate:
-        return f"already there: {each.document_id} {each.reason}".strip()
+        return [f"already there: {each.document_id}", *([each.reason] if each.reason else [])]
+    told = [each.document_id, each.reason]
     if each.parts and each.parts.found and not each.reason:
-        return f"{each.document_id} ({each.parts.found} of {each.parts.total} parts were there)"
-    if each.reason or not each.view:
-        return f"{each.document_id} {each.reason}".strip()
-    told = [each.document_id]
-    if pages := each.view.progress.pages.without_text:
+        told.append(f"({each.parts.found} of {each.parts.total} parts were there)")
+    progress = each.view.progress if each.view and not each.reason else None
+    if progress and (pages := progress.pages.without_text):
         told.append(f"({pages:,} pages without text)")
-    if left := each.view.children - len(each.inside):
+    if each.view and not each.reason and (left := each.view.children - len(each.inside)):
         files = "1 file was" if left == 1 else f"{left:,} files were"
         told.append(f"({files} left in it; `ragline status` says why)")
-    return " ".join(told)
+    return [part for part in told if part]
 
 
 def _number(value: int | None) -> str:

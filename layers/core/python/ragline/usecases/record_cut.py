@@ -82,19 +82,24 @@ def _check_total(document: Document, chunks: int, limits: Limits) -> None:
 
 def _end(now: Document, splitting: Splitting) -> None:
     """End a document that has no chunk at all."""
-    advice = _advice(now)
+    advice = _advice(now, recognised=splitting.ocr is not None)
     settled = settle(now, ledger=splitting.ledger, queues=splitting.queues, advice=advice)
     if settled is not None and settled.status is Status.EMPTY:
         reason = Reason("no_text", f"no text was found in {now.filename}.", STAGE)
         note(now, reason, splitting.ledger)
 
 
-def _advice(now: Document) -> str:
-    """What to do where no text was found."""
+def _advice(now: Document, *, recognised: bool) -> str:
+    """What to do where no text was found. ``recognised``: pictures were shown to an engine."""
     counts = now.progress.page_counts
     if not counts.image:
         return "The file holds no text. Upload a version that does."
+    pictures = f"{counts.image:,} of {counts.total:,} pages hold only a picture"
+    if not recognised:
+        return (
+            f"{pictures}, and OCR is off: have it switched on (parameter Ocr), or upload a version "
+            "that has text."
+        )
     return (
-        f"{counts.image:,} of {counts.total:,} pages are pictures in which no text was found: "
-        "upload a better scan, or a version that has text."
+        f"{pictures}, in which no text was found: upload a better scan, or a version that has text."
     )

@@ -64,7 +64,7 @@ def _move_on(
     collection: CollectionSettings, walk: Walk, cursor: str | None, splitting: Splitting
 ) -> Outcome:
     """Note where the walk is, and have it go on from there."""
-    delay = 0
+    delay, before = 0, walk
     if cursor is not None:
         walk = replace(walk, cursor=cursor)
     elif not walk.checking:
@@ -74,7 +74,10 @@ def _move_on(
     gone = walk.kind is WalkKind.DELETE and bool(walk.ended_at)
     kept = splitting.ledger.keep_collection(replace(collection, walk=None if gone else walk))
     if kept is None:
-        return Outcome.STALE  # another message was faster, or asked for another walk
+        now = splitting.ledger.collection(collection.partition)
+        if now.walk != collection.walk:
+            return Outcome.STALE  # another message was faster, or asked for another walk
+        return _move_on(now, before, cursor, splitting)  # the same cut was asked for in other words
     if walk.ended_at:
         return Outcome.WALKED
     next_step(collection.partition, walk, splitting.queues, delay)

@@ -113,7 +113,7 @@ class Documents(Tenants):
             item = items.meta_item(new)
             # What it holds was worked out from these: they must not move meanwhile, unseen.
             held = HELD_BY_META if by or whole else ()
-            # A whole item replaces the count of its children, which moves without a change of state.
+            # A whole item replaces the count of its children, which moves while the state stays.
             held = (*held, "children") if whole else held
             still = (*guard, *(name for name in held if name not in guard))
             write: TransactWriteItemTypeDef
