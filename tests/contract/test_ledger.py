@@ -619,6 +619,21 @@ def test_content_belongs_to_whoever_claims_it_first(ledger: Ledger) -> None:
     assert ledger.claim_content(RIVAL, "ab", "d4") == "d4"
 
 
+def test_bytes_that_an_older_generation_answers_with_stay_its_own_though_a_new_one_failed(
+    ledger: Ledger,
+) -> None:
+    finish(ledger, split(ledger, 1, new(checksum="ab")), 1)
+    assert ledger.claim_content(HOME, "ab", "d1", arrived=True) == "d1"
+    again = begun(ledger, new(checksum="ab"), "02")  # cut anew, and its password is gone
+    ledger.fail("acme", "d1", again.generation, BAD)
+    assert known(ledger, again).live_generation == 1
+    assert ledger.claim_content(HOME, "ab", "d2", arrived=True) == "d1"
+    other = begun(ledger, new(checksum="cd"), "03")
+    ledger.fail("acme", "d1", other.generation, BAD)
+    assert ledger.claim_content(HOME, "cd", "d2", arrived=True) == "d2"
+    assert ledger.claim_content(HOME, "ab", "d2", arrived=True) == "d1"
+
+
 def test_a_claim_passes_on_when_its_owner_is_deleted_failed_or_replaced(ledger: Ledger) -> None:
     for one in ("d1", "d2", "d3", "d4"):
         ledger.create(new(one, checksum="ab"))

@@ -208,6 +208,18 @@ def test_a_walk_goes_on_though_its_settings_are_written_anew_meanwhile(
     assert made.settings().chunking == DEFAULT
 
 
+def test_a_document_whose_chunks_failed_is_cut_anew_before_a_retry_brings_the_old_ones() -> None:
+    made = Library()
+    made.drop(TEXT)
+    for part in made.waiting_parts():
+        made.letter("chunks", part.model_dump_json())
+    assert made.document().status is Status.FAILED
+    made.configure(BY_SENTENCE)
+    made.run()
+    assert made.document().status is Status.INDEXED
+    assert made.document().fingerprint.endswith(f"/{SENTENCE}")
+
+
 def test_a_newer_choice_ends_the_older_walk() -> None:
     made = library("doc")
     made.configure(BY_SENTENCE)

@@ -455,6 +455,18 @@ def test_files_that_swap_or_move_between_versions_keep_their_bytes() -> None:
     assert bucket.pipeline.examine().healthy
 
 
+@pytest.mark.parametrize("order", [("report.txt", "before.txt"), ("before.txt", "report.txt")])
+def test_a_file_that_gives_its_name_to_another_is_still_there(order: tuple[str, ...]) -> None:
+    bucket = Bucket()
+    bucket.take_in(zipped({"report.txt": "The gate opens at nine."}))
+    now = {"report.txt": "The lamp is out.", "before.txt": "The gate opens at nine."}
+    bucket.take_in(zipped({name: now[name] for name in order}))
+    assert bucket.skipped() == {}
+    assert {one.status for one in bucket.children().values()} == {Status.INDEXED}
+    assert child_id("doc", "before.txt") in bucket.answers("gate opens")
+    assert bucket.pipeline.examine().healthy
+
+
 def test_a_mail_replaced_by_one_without_attachments_has_no_children() -> None:
     bucket = Bucket()
     bucket.take_in(mail(minutes__txt=b"The gate."), filename="post.eml")

@@ -112,6 +112,13 @@ def test_waiting_ends_when_the_walk_has_and_nothing_is_under_way() -> None:
     assert [request.method for request in api.requests] == ["PUT", "GET", "GET", "GET"]
 
 
+def test_what_stayed_behind_a_walk_that_is_over_is_said_where_to_look_for() -> None:
+    shown = run(outside(answering(collection(behind=1))), "collections", "show", "reports").stdout
+    assert "`ragline ls --collection reports --status failed` lists" in shown
+    going = answering(collection(behind=1, ended=None))
+    assert "ragline ls" not in run(outside(going), "collections", "show", "reports").stdout
+
+
 def test_what_stays_behind_after_waiting_is_an_error() -> None:
     api = answering(collection(behind=1))
     result = run(outside(api), "collections", "set", "reports", "--max-tokens", "64", "--wait")

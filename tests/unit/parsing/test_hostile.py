@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from ragline.domain.errors import (
     PermanentError,
 )
 from ragline.parsing import Format, Source, delimited, extract, limits, records, sniff
+from ragline.parsing.names import numbered
 from tests import samples
 
 BOMB_DTD = (
@@ -149,3 +151,37 @@ def replaced(data: bytes, name: str, content: str) -> bytes:
 
 
 GOOD = {name: make() for name, make in samples.SAMPLES.items()}
+
+
+def test_many_files_of_one_name_are_told_apart_in_time_with_their_number() -> None:
+    began = time.process_time()
+    told = numbered(["x", "x (2)", *["x"] * 60_000])
+    assert time.process_time() - began < 5
+    assert told[:4] == ["x", "x (2)", "x (3)", "x (4)"]
+    assert len(set(told)) == len(told)
+
+
+def test_banners_within_banners_are_looked_at_once() -> None:
+    depth, empty = 400, 100_000
+    banners = '<div class="cookie-banner">' * depth + "<b></b>" * empty + "</div>" * depth
+    began = time.process_time()
+    found = extract(Source(f"<html><body>{banners}<p>Text</p></body></html>".encode(), "a.html"))
+    assert time.process_time() - began < 3
+    assert [block.text for block in found.blocks] == ["Text"]
+
+
+def test_a_number_of_any_length_is_json() -> None:
+    digits = "9" * 6_000
+    for data in (f"[{digits}, {{}}]", f'{{"a": {digits}}}\n{{"a": 1}}\n'):
+        found = extract(Source(data.encode(), "a.txt"))
+        assert digits in found.blocks[0].text
+
+
+def test_a_chapter_that_a_book_lists_again_and_again_is_read_once() -> None:
+    container = '<container><rootfile full-path="b.opf"/></container>'
+    item = "<item id='a' href='a.html' media-type='text/html'/>"
+    spine = '<itemref idref="a"/>' * 50
+    opf = f"<package><manifest>{item}</manifest><spine>{spine}</spine></package>"
+    files = {"META-INF/container.xml": container, "b.opf": opf, "a.html": "<p>Once</p>"}
+    found = extract(Source(samples.zipped(files), "a.epub"))
+    assert [block.text for block in found.blocks] == ["Once"]

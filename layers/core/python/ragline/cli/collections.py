@@ -266,7 +266,11 @@ def _told(found: Collection) -> list[tuple[str, str]]:
         ),
     ]
     if counts.behind:
-        told.append(("behind", f"{_documents(counts.behind)}{more} not yet cut like that"))
+        behind = f"{_documents(counts.behind)}{more} not yet cut like that"
+        if found.done:
+            named = f"`ragline ls --collection {found.name} --status failed`"
+            behind += f"; {named} lists those that could not be read again"
+        told.append(("behind", behind))
     if found.walk:
         told.append(("last walk", _walk(found.walk)))
     return told

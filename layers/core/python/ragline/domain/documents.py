@@ -156,8 +156,9 @@ class Document:
     ``generation`` is the one being worked on (0 before the first upload), ``live_generation`` the
     one that queries see (0 for none). ``progress`` counts ``generation``. ``checksum`` is the
     SHA-256 of the bytes of ``generation`` in hexadecimal, '' until it is known.
-    ``delete_requested``: it was deleted through the API, not by the bucket. ``live_chunks``: how
-    many chunks the live generation has, while another one is worked on. ``trace_id`` finds what
+    ``delete_requested``: it was deleted through the API, not by the bucket. ``live_chunks``
+    and ``live_checksum``: how many chunks the live generation has, and of what bytes it is, while
+    another one is worked on. ``trace_id`` finds what
     every function logged of it since its bytes were announced, or came. ``webhook``: the id of one
     that is told of it in any case, '' for none. ``origin``: None unless it came within another
     document. ``children``: how many files came in it, each a document of its own or named among its
@@ -185,6 +186,7 @@ class Document:
     fingerprint: str = ""
     delete_requested: bool = False
     live_chunks: int = 0
+    live_checksum: str = ""
     timings: Mapping[str, str] = field(default_factory=dict)
     trace_id: str = ""
     webhook: str = ""

@@ -378,13 +378,16 @@ def owns(owner: Document | None, partition: Partition, checksum: str, arrived: b
     """Whether the document that claimed some content still stands for it.
 
     One that is not known does: its claim comes first, and whoever meets it may create it. But what
-    was only announced gives way to bytes that have ``arrived``.
+    was only announced gives way to bytes that have ``arrived``. One that failed stands for what its
+    older generation still answers with.
     """
     if owner is None or owner.status is Status.AWAITING_UPLOAD:
         announced = owner is None or (owner.partition, owner.checksum) == (partition, checksum)
         return announced and not arrived
-    if owner.status in {Status.DELETED, Status.FAILED} or owner.partition != partition:
+    if owner.status is Status.DELETED or owner.partition != partition:
         return False
+    if owner.status is Status.FAILED:
+        return bool(owner.live_generation) and owner.live_checksum == checksum
     return owner.checksum == checksum
 
 
@@ -463,8 +466,10 @@ def _updated(document: Document, new: NewDocument) -> Document:
     So is the trace, which the upload's registration began.
     """
     awaited = document.status is Status.AWAITING_UPLOAD
+    answering = document.live_generation == document.generation > 0
     return replace(
         document,
+        live_checksum=document.checksum if answering else document.live_checksum,
         filename=new.filename,
         upload_key=new.upload_key,
         size=new.size or document.size,

@@ -3,8 +3,8 @@
 Measured by the functions themselves, kept per tenant, month and function. A batch that holds work
 of several tenants is shared among them by chunks. It is approximate: what a process that is killed
 had not written yet is lost, an invocation that timed out is not counted, and requests that are not
-boto3's (LanceDB's own S3 client, an upload by its URL) are not seen. Nor is what Textract or a model
-of Bedrock takes for OCR.
+boto3's (LanceDB's own S3 client, an upload by its URL) are not seen. Nor is what Textract or a
+model of Bedrock takes for OCR.
 """
 
 from __future__ import annotations

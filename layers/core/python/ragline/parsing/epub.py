@@ -27,9 +27,10 @@ def extract(source: Source) -> Extraction:
         package_name = _package_name(archive)
         package = parse_xml(read_member(archive, package_name), package_name)
         blocks: list[Block] = []
-        for name in _spine(package, posixpath.dirname(package_name)):
+        held = set(archive.namelist())
+        for name in dict.fromkeys(_spine(package, posixpath.dirname(package_name))):
             source.check_time()
-            if name in archive.namelist():  # a chapter that is listed but absent is left out
+            if name in held:  # a chapter that is listed but absent is left out
                 markup = web.markup_text(read_member(archive, name))
                 blocks += web.read(markup, source)[0]
     return Extraction(blocks, title=(package.findtext(".//{*}title") or "").strip())

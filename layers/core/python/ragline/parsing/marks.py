@@ -69,7 +69,7 @@ def is_json(head: str, *, whole: bool) -> bool:
     if not text.startswith(("{", "[")):
         return False
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_int=str)  # Python turns none into a number that is too long
     except json.JSONDecodeError as error:
         cut_off = error.pos >= len(text) - 1 or error.msg.startswith("Unterminated")
         return not whole and cut_off and '"' in text[:200]
@@ -84,7 +84,7 @@ def is_json_lines(head: str) -> bool:
     if not first.startswith("{") or not rest.lstrip().startswith("{"):
         return False
     try:
-        json.loads(first)
+        json.loads(first, parse_int=str)
     except (ValueError, RecursionError):
         return False
     return True

@@ -47,13 +47,13 @@ def clean_path(name: str) -> str:
 def numbered(paths: Iterable[str]) -> list[str]:
     """The same paths, those that came before told apart by a number: ``a (2).txt``."""
     seen: set[str] = set()
+    numbers: dict[str, int] = {}
     told: list[str] = []
     for path in paths:
-        one, number = path, 1
+        one, plain = path, PurePosixPath(path)
         while one in seen:
-            number += 1
-            plain = PurePosixPath(path)
-            one = str(plain.with_name(f"{plain.stem} ({number}){plain.suffix}"))
+            numbers[path] = numbers.get(path, 1) + 1
+            one = str(plain.with_name(f"{plain.stem} ({numbers[path]}){plain.suffix}"))
         seen.add(one)
         told.append(one)
     return told

@@ -25,9 +25,11 @@ def strip_chrome(root: etree._Element) -> None:
     Where a page says which part is its main one, and that has most of the text, its own headers,
     footers and asides go too, unless its title stands there.
     """
-    for element in root.iter(etree.Element):
+    walk = etree.iterwalk(root, events=("start",), tag=etree.Element)
+    for _, element in walk:
         if _is_chrome(element):
             element.tag = "template"
+            walk.skip_subtree()
     main = _main(root)
     if main is not None:
         kept = {*main.iterancestors(), *main.iter(*_AROUND)}

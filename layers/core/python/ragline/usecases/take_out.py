@@ -63,6 +63,9 @@ def take_out(child: Child, member: Member, there: Document | None, holder: Holde
         check_wanted(holder)
         holder.splitting.objects.put(entry.document.upload_key, data, DEFAULT_TYPE)
     if owner == child.document_id:
+        # What it held before it holds no more, as of now: another file may have those bytes, as one
+        # that was renamed. (After the put: what is known of bytes is taken to be there.)
+        holder.splitting.ledger.identify(entry.document, child.checksum)
         return stored
     why = f"it has the same bytes as document {owner!r} of this collection."
     reason = Reason("duplicate", why, STAGE)

@@ -119,7 +119,9 @@ def _behind(document: Document, wanted: str, walk: Walk) -> bool:
         return False
     if walk.checking and document.updated_at < later(walk.started_at, -_BEGUN_BEFORE):
         return False
-    return document.live_generation > 0 or not document.terminal
+    # Chunks that all failed may come through by a retry.
+    passages = document.live_generation > 0 or document.progress.chunks_total > 0
+    return passages or not document.terminal
 
 
 def _note_lost(document: Document, splitting: Splitting) -> None:

@@ -50,9 +50,8 @@ COUNTS = tuple(field.name for field in fields(Progress))
 OPTIONAL = (
     "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK", "GSI3PK", "GSI3SK", "reason", "chunk_reason",
     "delete_requested", "allow_duplicate", "lease_until", "repairs", "trace_id", "webhook",
-    "origin", "children",
-    "live_chunks", "upload", "pages_text", "pages_ocr", "pages_image", "pages_blank",
-    "pages_failed", "ranges_failed",
+    "origin", "children", "live_chunks", "live_checksum", "upload", "pages_text", "pages_ocr",
+    "pages_image", "pages_blank", "pages_failed", "ranges_failed",
 )  # fmt: skip
 """Attributes of META that may be absent; all others are always there."""
 
@@ -162,6 +161,8 @@ def meta_item(record: Record) -> Item:
         item["children"] = {"N": str(document.children)}
     if document.delete_requested:
         item["delete_requested"] = {"BOOL": True}
+    if document.live_checksum:
+        item["live_checksum"] = {"S": document.live_checksum}
     if document.live_chunks:
         item["live_chunks"] = {"N": str(document.live_chunks)}
     if record.upload:
@@ -184,6 +185,7 @@ def read_record(item: Item) -> Record:
             allow_duplicate="allow_duplicate" in item,
             delete_requested="delete_requested" in item,
             live_chunks=_number(item, "live_chunks"),
+            live_checksum=item["live_checksum"]["S"] if "live_checksum" in item else "",
             reason=_read_reason(item, "reason"),
             trace_id=item["trace_id"]["S"] if "trace_id" in item else "",
             webhook=item["webhook"]["S"] if "webhook" in item else "",
