@@ -41,7 +41,8 @@ MAINTENANCE_CALLS = {
     "dynamodb.read_unit": 4,
 }
 """Of a run that finds nothing to do: three LIST of the index, the counts of three queues, eight
-queries of half a unit; leftover passwords, in Parameter Store, are looked for at no price. Counted in ``tests/integration/test_drift_metrics.py``."""
+queries of half a unit; leftover passwords, in Parameter Store, are looked for at no price. Counted
+in ``tests/integration/test_drift_metrics.py``."""
 
 DAILY_METRICS = ("RowsCompared", "IndexOps", "WaitIndexOps", "Busy", "ColdStart")
 """What the indexer sends when it is woken to compare, once a day where nothing comes in. Metrics

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from ragline import metrics as catalogue
+from ragline import telemetry
 from ragline.domain.documents import Document, Partition, Progress, Reason, Status
 from ragline.domain.ledger import ChunkState
 from ragline.local import template
@@ -337,6 +338,7 @@ def sent(*work: Callable[[], None]) -> list[dict[str, Any]]:
         for one in work:
             one()
 
+    telemetry.metrics.clear_metrics()  # what other tests of this process measured is not told here
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         handler({}, CONTEXT)
