@@ -111,7 +111,7 @@ lock: | $(UV) ## Resolve every requirement anew, with hashes
 
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 
-build: .venv/dev ## Build for AWS (needs Docker for the two image functions)
+build: .venv/dev ## Build for AWS (needs Docker for the image functions)
 	$(BIN)/python -m ragline.embedding.prepare $(if $(RAGLINE_MODEL),--from "$(RAGLINE_MODEL)") $(if $(RAGLINE_RERANKER),--reranker "$(RAGLINE_RERANKER)") --into build/model
 	$(SAM) build
 

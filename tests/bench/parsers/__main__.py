@@ -29,7 +29,7 @@ SPECIAL = {
     "pptx": ("python-pptx",),
     "xlsx": ("openpyxl",),
     "html": ("trafilatura", "html2text"),
-    "epub": ("ebooklib",),
+    "epub": (),
     "eml": ("mailparser",),
     "md": ("markdown-it",),
     "csv": (),

@@ -10,7 +10,6 @@ PACKAGES = {
     "ours": ["pypdfium2", "lxml", "openpyxl", "python-pptx", "python-docx", "markdown-it-py"],
     "pdfminer": ["pdfminer.six"],
     "mailparser": ["mail-parser"],
-    "ebooklib": ["ebooklib", "lxml"],
     "markdown-it": ["markdown-it-py"],
     "markitdown": [
         *("markitdown", "mammoth", "pdfminer.six", "pdfplumber"),

@@ -154,17 +154,6 @@ def python_pptx() -> Read:
     return read
 
 
-def ebooklib() -> Read:
-    from ebooklib import ITEM_DOCUMENT, epub
-    from lxml.html import fromstring
-
-    def read(path: str) -> str:
-        items = epub.read_epub(path).get_items_of_type(ITEM_DOCUMENT)
-        return "\n".join(fromstring(item.get_content()).text_content() for item in items)
-
-    return read
-
-
 def mailparser() -> Read:
     import mailparser
 
@@ -192,7 +181,7 @@ PARSERS: dict[str, Callable[[], Read]] = {
     for one in (
         ours, pypdfium2, pypdf, pdfminer, pdfplumber, liteparse, docling_parse, kreuzberg,
         markitdown, mammoth, docx2txt, trafilatura, html2text, openpyxl, python_pptx,
-        ebooklib, mailparser, markdown_it,
+        mailparser, markdown_it,
     )
 }  # fmt: skip
 
