@@ -212,7 +212,7 @@ STATUSES = [
     ("indexed", "every chunk is in the index", "yes", "yes", "ask questions"),
     (
         "partial",
-        "some chunks failed; the others are indexed",
+        "some chunks or pages failed; the others are indexed",
         "yes",
         "yes",
         "read its failures, then redrive it",
