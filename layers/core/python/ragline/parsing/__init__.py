@@ -181,8 +181,7 @@ def _guarded(parse: Callable[[], R]) -> R:
         # Below warning: where no handler is set up, Python would print the traceback to users.
         _log.info("a reader failed on a damaged document", exc_info=True)
         raise CorruptDocument(
-            f"The file is damaged and cannot be read ({type(error).__name__}); "
-            "save or export it again and upload the new copy."
+            f"The file is damaged and cannot be read ({type(error).__name__})."
         ) from error
 
 
