@@ -28,15 +28,12 @@ class Piece:
     start: int
     end: int
     headings: tuple[str, ...]
-    page: int | None
-    page_end: int | None
     section: int
 
 
 @dataclass(slots=True)
 class Open:
-    """The chunk being filled. ``tail`` are the units at its end that the next one may begin with,
-    and their pages.
+    """The chunk being filled. ``tail`` are the units at its end that the next one may begin with.
 
     ``tokens`` and ``sound`` as its units have them, all together.
     """
@@ -46,10 +43,8 @@ class Open:
     weight: int = 0
     tokens: int = 0
     sound: bool = True
-    page: int | None = None
-    page_end: int | None = None
     only_headings: bool = True
-    tail: list[tuple[Unit, int | None]] = field(default_factory=list)
+    tail: list[Unit] = field(default_factory=list)
 
 
 class Filling:
@@ -81,7 +76,7 @@ class Filling:
     def _fits(self, unit: Unit) -> bool:
         return self._open.weight + unit.weight <= self._limit
 
-    def _add(self, unit: Unit, block: Block, *, heading: bool = False) -> None:
+    def _add(self, unit: Unit, *, heading: bool = False) -> None:
         current = self._open
         if current.start < 0:
             current.start = unit.start
@@ -89,26 +84,24 @@ class Filling:
         current.weight += unit.weight
         current.tokens += len(unit.starts)
         current.sound = current.sound and unit.sound
-        current.page = current.page or block.page
-        current.page_end = block.page or current.page_end
         current.only_headings = current.only_headings and heading
 
-    def _add_to_tail(self, unit: Unit, block: Block) -> None:
-        self._add(unit, block)
-        self._open.tail.append((unit, self._open.page_end))
+    def _add_to_tail(self, unit: Unit) -> None:
+        self._add(unit)
+        self._open.tail.append(unit)
 
     def _cut_before(self, unit: Unit) -> Iterator[Piece]:
         """Close the chunk and begin the next with the end of this one, whole units if possible."""
         tail = self._open.tail
         yield from self._close()
         room = min(self._overlap, self._limit - unit.weight)
-        kept: list[tuple[Unit, int | None]] = []
-        while tail and tail[-1][0].weight <= room:
-            room -= tail[-1][0].weight
+        kept: list[Unit] = []
+        while tail and tail[-1].weight <= room:
+            room -= tail[-1].weight
             kept.append(tail.pop())
-        if not kept and tail and (end := self._part_of(tail[-1][0], room)):
-            kept.append((end, tail[-1][1]))
-        kept = [one for one in reversed(kept) if one[0].start > self._last_start]
+        if not kept and tail and (end := self._part_of(tail[-1], room)):
+            kept.append(end)
+        kept = [one for one in reversed(kept) if one.start > self._last_start]
         if kept:
             self._open = _opened_with(kept)
 
@@ -128,7 +121,7 @@ class Filling:
         """
         if not header and self._adds_up(current, start, end):
             self._last_start = start
-            yield self._piece(current, start, end, self._spans.text[start:end], current.tokens)
+            yield self._piece(start, end, self._spans.text[start:end], current.tokens)
             return
         while start < end:
             stop, limit = end, self._limit
@@ -142,7 +135,7 @@ class Filling:
                 starts = self._spans.token_starts(text)
                 limit = max(1, limit * 3 // 4)
             self._last_start = start
-            yield self._piece(current, start, stop, text, len(starts))
+            yield self._piece(start, stop, text, len(starts))
             start = self._spans.trimmed(stop, end)[0]
 
     def _adds_up(self, current: Open, start: int, end: int) -> bool:
@@ -151,9 +144,8 @@ class Filling:
             return False
         return self._spans.apart(start) and self._spans.apart(end)
 
-    def _piece(self, current: Open, start: int, end: int, text: str, tokens: int) -> Piece:
-        page, page_end = current.page, current.page_end
-        return Piece(text, tokens, start, end, self._above(start), page, page_end, self._section)
+    def _piece(self, start: int, end: int, text: str, tokens: int) -> Piece:
+        return Piece(text, tokens, start, end, self._above(start), self._section)
 
     def _above(self, start: int) -> tuple[str, ...]:
         """The headings above what begins here."""
@@ -168,14 +160,13 @@ def placed(blocks: Sequence[Block]) -> Iterator[tuple[Block, int]]:
         position += len(block.text) + len(BETWEEN_BLOCKS)
 
 
-def _opened_with(kept: Sequence[tuple[Unit, int | None]]) -> Open:
+def _opened_with(units: Sequence[Unit]) -> Open:
     """A chunk that begins with these units, which lie side by side."""
-    units = [unit for unit, _ in kept]
     start, end = units[0].start, units[-1].end
     tokens = sum(len(one.starts) for one in units)
     sound = all(one.sound for one in units)
     held = weight(tokens, end - start)
-    return Open(start, end, held, tokens, sound, kept[0][1], kept[-1][1], False, list(kept))
+    return Open(start, end, held, tokens, sound, False, list(units))
 
 
 def _path_entry(text: str) -> str:

@@ -30,7 +30,7 @@ class Sections(Filling):
                 elif block.kind == "table" and self._by_row:
                     yield from self._table(block, position, start, end)
                 else:
-                    yield from self._prose(block, start, end)
+                    yield from self._prose(start, end)
         yield from self._close()
 
     def _heading(self, block: Block, start: int, end: int) -> Iterator[Piece]:
@@ -39,14 +39,12 @@ class Sections(Filling):
         if not (deeper and self._open.only_headings):
             yield from self._close()
         self._enter(block)
-        yield from self._flow(block, start, end, heading=True)
+        yield from self._flow(start, end, heading=True)
 
-    def _prose(self, block: Block, start: int, end: int) -> Iterator[Piece]:
-        yield from self._flow(block, start, end)
+    def _prose(self, start: int, end: int) -> Iterator[Piece]:
+        yield from self._flow(start, end)
 
-    def _flow(
-        self, block: Block, start: int, end: int, *, heading: bool = False
-    ) -> Iterator[Piece]:
+    def _flow(self, start: int, end: int, *, heading: bool = False) -> Iterator[Piece]:
         """Add a block: whole if it fits this chunk or a new one, else by its sentences."""
         whole = self._spans.whole(start, end, self._limit)
         if whole is not None and not self._fits(whole):
@@ -55,18 +53,18 @@ class Sections(Filling):
             if not self._fits(whole):
                 whole = None  # it fits a chunk, but not below its own heading
         if whole is not None:
-            self._add(whole, block, heading=heading)
+            self._add(whole, heading=heading)
         else:
             if not self._open.only_headings:
                 yield from self._close()
-            yield from self._sentences(block, start, end)
+            yield from self._sentences(start, end)
         self._open.tail.clear()
 
-    def _sentences(self, block: Block, start: int, end: int) -> Iterator[Piece]:
+    def _sentences(self, start: int, end: int) -> Iterator[Piece]:
         for unit in self._spans.units(start, end, SENTENCE, self._limit - self._overlap):
             if not self._fits(unit):
                 yield from self._cut_before(unit)
-            self._add_to_tail(unit, block)
+            self._add_to_tail(unit)
 
     def _table(self, block: Block, position: int, start: int, end: int) -> Iterator[Piece]:
         """Whole if it fits, else rows; later pieces repeat the header if it leaves them room."""
@@ -78,7 +76,7 @@ class Sections(Filling):
             if not self._fits(whole):
                 whole = None
         if whole is not None:
-            self._add(whole, block)
+            self._add(whole)
             return
         if not self._open.only_headings:
             yield from self._close()
@@ -93,10 +91,10 @@ class Sections(Filling):
             if heading is not None:
                 if not self._fits(heading):
                     yield from self._close()
-                self._add(heading, block)
-        yield from self._rows(block, first_row, end, header, cost)
+                self._add(heading)
+        yield from self._rows(first_row, end, header, cost)
 
-    def _rows(self, block: Block, start: int, end: int, header: str, cost: int) -> Iterator[Piece]:
+    def _rows(self, start: int, end: int, header: str, cost: int) -> Iterator[Piece]:
         """``cost``: what the header weighs."""
         repeated = ""
         for unit in self._spans.units(start, end, LINE, self._limit - cost):
@@ -104,5 +102,5 @@ class Sections(Filling):
                 yield from self._close(repeated)
                 repeated = header
                 self._open.weight = cost
-            self._add(unit, block)
+            self._add(unit)
         yield from self._close(repeated)

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 
 from ragline.chunking.filling import Piece
 from ragline.chunking.sections import Sections
-from ragline.domain.chunks import Block
 from ragline.spans import Unit
 
 
 class Sentences(Sections):
-    def _prose(self, block: Block, start: int, end: int) -> Iterator[Piece]:
-        yield from self._sentences(block, start, end)
+    def _prose(self, start: int, end: int) -> Iterator[Piece]:
+        yield from self._sentences(start, end)
 
     def _part_of(self, last: Unit, room: int) -> Unit | None:
         return None

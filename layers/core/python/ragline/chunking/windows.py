@@ -34,7 +34,7 @@ class Windows(Filling):
                     self._begin_before(unit)
                 elif self._open.start < 0:
                     self._begin_before(unit)
-                self._add_to_tail(unit, block)
+                self._add_to_tail(unit)
         yield from self._close()
 
     def _note_heading(self, block: Block, start: int) -> None:

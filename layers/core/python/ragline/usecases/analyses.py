@@ -140,10 +140,7 @@ def find(
     Raises:
         NotFound: there is no such document, or no such analysis of it.
     """
-    document = _known(tenant, document_id, ledger)
-    found = analyses.get(tenant, document_id, analysis_id)
-    if found is None or not found.of(document):
-        raise NotFound(f"document {document_id} has no analysis {analysis_id[:64]}.")
+    found = _of(tenant, document_id, analysis_id, ledger, analyses)
     if found.starved(iso(now)):
         found = _stalled(found, analyses)
     return Found(found, analyses.answers(found))
@@ -168,10 +165,7 @@ def remove(
     tenant: str, document_id: str, analysis_id: str, *, ledger: Ledger, analyses: Analyses
 ) -> None:
     """Remove an analysis; one that is under way asks about no page more. Raises as ``find``."""
-    document = _known(tenant, document_id, ledger)
-    found = analyses.get(tenant, document_id, analysis_id)
-    if found is None or not found.of(document):
-        raise NotFound(f"document {document_id} has no analysis {analysis_id[:64]}.")
+    _of(tenant, document_id, analysis_id, ledger, analyses)
     analyses.drop(tenant, document_id, analysis_id)
 
 
@@ -181,6 +175,16 @@ def _stalled(analysis: Analysis, analyses: Analyses) -> Analysis:
     analyses.end(analysis, AnalysisStatus.FAILED, reason, ADVICE[STALLED])
     place = analysis.partition.tenant, analysis.document_id, analysis.analysis_id
     return analyses.get(*place) or analysis
+
+
+def _of(
+    tenant: str, document_id: str, analysis_id: str, ledger: Ledger, analyses: Analyses
+) -> Analysis:
+    document = _known(tenant, document_id, ledger)
+    found = analyses.get(tenant, document_id, analysis_id)
+    if found is None or not found.of(document):
+        raise NotFound(f"document {document_id} has no analysis {analysis_id[:64]}.")
+    return found
 
 
 def _known(tenant: str, document_id: str, ledger: Ledger) -> Document:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ragline.domain.chunks import Part
 from ragline.domain.documents import Document, Reason, Status
-from ragline.domain.errors import LimitExceeded
+from ragline.domain.errors import LimitExceeded, NoText
 from ragline.domain.keys import part_key
 from ragline.ports import Ledger
 from ragline.usecases.cut import Cut, Limits
@@ -85,7 +85,7 @@ def _end(now: Document, splitting: Splitting) -> None:
     advice = _advice(now, recognised=splitting.ocr is not None)
     settled = settle(now, ledger=splitting.ledger, queues=splitting.queues, advice=advice)
     if settled is not None and settled.status is Status.EMPTY:
-        reason = Reason("no_text", f"no text was found in {now.filename}.", STAGE)
+        reason = Reason.of(NoText(f"no text was found in {now.filename}."), STAGE)
         note(now, reason, splitting.ledger)
 
 
